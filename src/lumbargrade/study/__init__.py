@@ -1,0 +1,22 @@
+"""What a lumbar MR study is, and what is said about one: frozen values without files.
+
+``Study`` holds ``Series``, a series holds ``Stack``s of one direction, a stack holds ``Instance``s in order along its normal.
+``LevelLocation`` and ``StudyGrades`` are the answers. Nothing here reads, computes images or knows a file format.
+"""
+
+from lumbargrade.study.grades import Evidence, Grade, LevelLocation, Probabilities, StudyGrades
+from lumbargrade.study.images import Instance, Problem, Series, SeriesTiming, Stack, Study
+
+__all__ = [
+    "Evidence",
+    "Grade",
+    "Instance",
+    "LevelLocation",
+    "Probabilities",
+    "Problem",
+    "Series",
+    "SeriesTiming",
+    "Stack",
+    "Study",
+    "StudyGrades",
+]

@@ -1,0 +1,111 @@
+"""Where the levels are and how each finding is graded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lumbargrade.geometry.affine import FloatArray
+from lumbargrade.study.images import Problem
+from lumbargrade.terms import FINDINGS, Finding, Laterality, Level, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Probabilities:
+    """Calibrated probabilities of the three severities.
+
+    Raises:
+        ValueError: a value outside 0..1, or a sum that is not 1 (to 1e-4).
+    """
+
+    normal_mild: float
+    moderate: float
+    severe: float
+
+    def __post_init__(self) -> None:
+        if not all(0.0 <= value <= 1.0 for value in self.values) or abs(sum(self.values) - 1.0) > 1e-4:
+            raise ValueError(f"not probabilities: {self.values}")
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        return self.normal_mild, self.moderate, self.severe
+
+    @property
+    def severity(self) -> Severity:
+        """The most probable severity."""
+        return Severity(int(np.argmax(self.values)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LevelLocation:
+    """One disc level in patient space.
+
+    Attributes:
+        canal_lps_mm: (3,) centre of the spinal canal at the disc.
+        disc_normal: (3,) unit normal of the disc plane, pointing to the head.
+        foramen_lps_mm: (3,) centre of each neural foramen.
+        subarticular_lps_mm: (3,) each subarticular zone.
+        confidence: 0..1, how sure the localiser is that this is the level it names.
+    """
+
+    level: Level
+    canal_lps_mm: FloatArray
+    disc_normal: FloatArray
+    foramen_lps_mm: dict[Laterality, FloatArray]
+    subarticular_lps_mm: dict[Laterality, FloatArray]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """The picture and the position in it that a grade was read from."""
+
+    series_instance_uid: str
+    sop_instance_uid: str
+    instance_number: int
+    column_px: float
+    row_px: float
+    point_lps_mm: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grade:
+    """A finding with its probabilities and evidence, or the reason why it has none.
+
+    Raises:
+        ValueError: neither or both of probabilities and reason; probabilities without evidence.
+    """
+
+    finding: Finding
+    probabilities: Probabilities | None
+    evidence: Evidence | None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.probabilities is None) == (self.reason is None):
+            raise ValueError(f"{self.finding}: a grade has either probabilities or a reason for having none")
+        if self.probabilities is not None and self.evidence is None:
+            raise ValueError(f"{self.finding}: a graded finding needs its evidence")
+
+    @property
+    def is_graded(self) -> bool:
+        return self.probabilities is not None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StudyGrades:
+    """The whole answer for one study: level locations, the 25 grades in the order of ``FINDINGS``, and the model that gave them.
+
+    Raises:
+        ValueError: grades that are not the 25 findings in order.
+    """
+
+    locations: tuple[LevelLocation, ...]
+    grades: tuple[Grade, ...]
+    problems: tuple[Problem, ...]
+    model_name: str
+    model_version: str
+    model_sha256: str
+
+    def __post_init__(self) -> None:
+        if tuple(grade.finding for grade in self.grades) != FINDINGS:
+            raise ValueError("grades must be the 25 findings in the order of FINDINGS")
