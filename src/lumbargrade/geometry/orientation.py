@@ -38,15 +38,17 @@ def group_by_orientation(affines: Sequence[SliceAffine], tolerance_deg: float = 
     groups: list[list[int]] = []
     for index, affine in enumerate(affines):
         for group in groups:
-            first = affines[group[0]]
-            columns_agree = angle_between_deg(first.column_direction, affine.column_direction) <= tolerance_deg
-            if columns_agree and angle_between_deg(first.row_direction, affine.row_direction) <= tolerance_deg:
-                if float(first.column_direction @ affine.column_direction) > 0 and float(first.row_direction @ affine.row_direction) > 0:
-                    group.append(index)
-                    break
+            if _same_direction(affines[group[0]], affine, tolerance_deg):
+                group.append(index)
+                break
         else:
             groups.append([index])
     return groups
+
+
+def _same_direction(first: SliceAffine, second: SliceAffine, tolerance_deg: float) -> bool:
+    pairs = ((first.column_direction, second.column_direction), (first.row_direction, second.row_direction))
+    return all(float(a @ b) > 0 and angle_between_deg(a, b) <= tolerance_deg for a, b in pairs)
 
 
 def order_along_normal(affines: Sequence[SliceAffine]) -> list[int]:

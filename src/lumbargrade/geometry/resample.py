@@ -27,7 +27,7 @@ def sample_bilinear(image: Image, points_px: FloatArray, outside: float = 0.0) -
 def smooth_for_spacing(image: Image, affine: SliceAffine, spacing_mm: float) -> Image:
     """The image box-averaged so that sampling it every ``spacing_mm`` does not alias; unchanged where pixels are already that coarse."""
     for axis, pixel_mm in ((0, affine.row_spacing_mm), (1, affine.column_spacing_mm)):
-        width = int(round(spacing_mm / pixel_mm))
+        width = round(spacing_mm / pixel_mm)
         if width > 1:
             image = _box_average(image, width, axis)
     return image

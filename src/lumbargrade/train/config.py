@@ -1,0 +1,87 @@
+"""What a training run does: frozen configurations, read from TOML, checked on construction."""
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from lumbargrade.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast one network is trained: AdamW, linear warm-up, cosine decay, moving average of the weights."""
+
+    steps: int = 1000
+    batch_size: int = 16
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    warmup_fraction: float = 0.05
+    average_decay: float = 0.99
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch_size < 2:
+            raise UsageError(f"a schedule needs at least 1 step of at least 2 samples, not {self.steps} of {self.batch_size}")
+        if not 0 < self.learning_rate < 1:
+            raise UsageError(f"learning_rate must lie between 0 and 1, not {self.learning_rate}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """One training run. ``threads`` 0 takes all cores."""
+
+    name: str = "default"
+    seed: int = 0
+    threads: int = 0
+    localiser: Schedule = field(default_factory=lambda: Schedule(steps=6000, batch_size=16, learning_rate=2.5e-3))
+    canal: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
+    foramen: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
+    subarticular: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def load_config(name_or_file: str) -> TrainConfig:
+    """A configuration that ships with the package, by name, or one from a TOML file.
+
+    Raises:
+        UsageError: no such configuration, not TOML, an unknown key, or a value of the wrong type.
+    """
+    path = Path(name_or_file)
+    known = resources.files("lumbargrade.train") / "configs"
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise UsageError(f"{path}: no such configuration file")
+        text = path.read_text()
+    else:
+        names = sorted(entry.name.removesuffix(".toml") for entry in known.iterdir() if entry.name.endswith(".toml"))
+        if name_or_file not in names:
+            raise UsageError(f"no configuration {name_or_file!r}; there are {', '.join(names)}, or give a .toml file")
+        text = (known / f"{name_or_file}.toml").read_text()
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{name_or_file}: not TOML ({error})") from error
+    return _build(TrainConfig(), {"name": path.stem, **values}, name_or_file)
+
+
+def _build(default: Any, values: dict[str, Any], place: str) -> Any:
+    known = {entry.name: getattr(default, entry.name) for entry in fields(default)}
+    changed = {}
+    for key, value in values.items():
+        if key not in known:
+            raise UsageError(f"{place}: unknown key {key!r}; there are {', '.join(known)}")
+        current = known[key]
+        if is_dataclass(current):
+            if not isinstance(value, dict):
+                raise UsageError(f"{place}: {key} must be a table")
+            changed[key] = _build(current, value, f"{place}: {key}")
+        elif isinstance(current, float) and isinstance(value, int | float) and not isinstance(value, bool):
+            changed[key] = float(value)
+        elif type(current) is type(value):
+            changed[key] = value
+        else:
+            raise UsageError(f"{place}: {key} must be {type(current).__name__}, not {value!r}")
+    return type(default)(**{**known, **changed})
