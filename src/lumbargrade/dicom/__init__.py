@@ -1,0 +1,12 @@
+"""The room that opens DICOM: finds studies in folders and archives, reads them into ``Study`` values, and writes series as files.
+
+It believes what a file contains and not what it is called, bounds all it reads, and turns every damaged file into a problem that names no
+patient. It never judges a picture, never joins series by frame of reference, and never changes a file that it has read.
+"""
+
+from lumbargrade.dicom.index import StudySource, find_studies
+from lumbargrade.dicom.read import read_study
+from lumbargrade.dicom.roles import SeriesClues, assign_role
+from lumbargrade.dicom.write import HeaderProfile, TransferSyntax, write_series
+
+__all__ = ["HeaderProfile", "SeriesClues", "StudySource", "TransferSyntax", "assign_role", "find_studies", "read_study", "write_series"]

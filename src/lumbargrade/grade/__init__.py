@@ -1,0 +1,21 @@
+"""Study + level locations -> crops in millimetres -> calibrated grades with their evidence.
+
+``grade_study`` is the door. A finding that no slice shows is not graded and says why. Nothing here finds levels, trains, or knows the
+competition's metric: the probabilities are those of the patient in hand, not tilted for a score.
+"""
+
+from lumbargrade.grade.calibration import Calibration, Logits
+from lumbargrade.grade.grading import finding_logits, grade_sites, grade_study, site_logits
+from lumbargrade.grade.site import Site, sites_from_locations, sites_from_points
+
+__all__ = [
+    "Calibration",
+    "Logits",
+    "Site",
+    "finding_logits",
+    "grade_sites",
+    "grade_study",
+    "site_logits",
+    "sites_from_locations",
+    "sites_from_points",
+]

@@ -1,0 +1,87 @@
+"""From a network's raw logits to calibrated probabilities: a temperature and two biases per condition.
+
+``Logits`` and ``Probabilities`` are different types, so that neither can be taken for the other.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lumbargrade.errors import ModelFileError
+from lumbargrade.study import Probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Logits:
+    """Raw network outputs of the three severities: unnormalised log probabilities, not calibrated.
+
+    Raises:
+        ValueError: a value that is not finite.
+    """
+
+    normal_mild: float
+    moderate: float
+    severe: float
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(value) for value in self.values):
+            raise ValueError(f"logits must be finite, not {self.values}")
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        return self.normal_mild, self.moderate, self.severe
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Temperature scaling with a bias per grade (Guo et al., ICML 2017, "vector scaling" with one common scale).
+
+    Attributes:
+        temperature: logits are divided by it; above 1 softens.
+        moderate_bias: added to the scaled moderate logit; the normal/mild one stays, since only differences count.
+        severe_bias: the same for severe.
+
+    Raises:
+        ValueError: a number that is not finite, or a temperature that is not positive.
+    """
+
+    temperature: float = 1.0
+    moderate_bias: float = 0.0
+    severe_bias: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(value) for value in asdict(self).values()) or self.temperature <= 0:
+            raise ValueError(f"a calibration needs finite numbers and a positive temperature, not {asdict(self)}")
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, float]) -> "Calibration":
+        """The calibration stored in a model's manifest.
+
+        Raises:
+            ModelFileError: a parameter is missing, unknown or out of range.
+        """
+        names = {entry.name for entry in fields(cls)}
+        if set(parameters) != names:
+            raise ModelFileError(f"a calibration has {', '.join(sorted(names))}; the model gives {', '.join(sorted(parameters)) or 'none'}")
+        try:
+            return cls(**{name: float(value) for name, value in parameters.items()})
+        except (TypeError, ValueError) as error:
+            raise ModelFileError(f"unusable calibration in the model: {error}") from error
+
+    def as_parameters(self) -> dict[str, float]:
+        """What ``from_parameters`` reads, for a model's manifest."""
+        return asdict(self)
+
+    def probabilities(self, logits: Logits) -> Probabilities:
+        """The calibrated probabilities of one finding."""
+        normal_mild, moderate, severe = self.probability_array(np.array([logits.values]))[0].tolist()
+        return Probabilities(normal_mild, moderate, severe)
+
+    def probability_array(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, 3) raw logits to (n, 3) calibrated probabilities."""
+        scaled = np.asarray(logits, np.float64) / self.temperature + np.array([0.0, self.moderate_bias, self.severe_bias])
+        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -1,0 +1,131 @@
+"""Sites to grades: every crop of a study goes through its condition's network in one batch."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lumbargrade.errors import ModelFileError
+from lumbargrade.grade.calibration import Calibration, Logits
+from lumbargrade.grade.crop import Crop, crop_site
+from lumbargrade.grade.recipe import LOGITS_OUTPUT, NETWORK_NAMES, PRESENT_INPUT, RECIPES
+from lumbargrade.grade.site import Site, sites_from_locations
+from lumbargrade.grade.slices import NoSlice
+from lumbargrade.models import Member, Network
+from lumbargrade.study import Grade, LevelLocation, Probabilities, Study
+from lumbargrade.terms import FINDINGS, Condition, Finding
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SiteCrops:
+    """The crops of one site, one per recipe of its condition."""
+
+    site: Site
+    crops: tuple[Crop | NoSlice, ...]
+
+    @property
+    def best(self) -> Crop | None:
+        """The crop to show as evidence; None if no slice shows the site."""
+        return next((crop for crop in self.crops if isinstance(crop, Crop)), None)
+
+    @property
+    def reason(self) -> str:
+        """Why crops are missing."""
+        return "; ".join(crop.reason for crop in self.crops if isinstance(crop, NoSlice))
+
+
+def grade_study(study: Study, locations: Sequence[LevelLocation], members: Sequence[Member]) -> tuple[Grade, ...]:
+    """The 25 grades in the order of ``FINDINGS``, read at located levels; members are averaged in probability.
+
+    Raises:
+        ModelFileError: a member lacks a network or its calibration.
+    """
+    return grade_sites(study, sites_from_locations(locations), members, lambda finding: f"level {finding.level.value} was not found")
+
+
+def grade_sites(
+    study: Study, sites: Mapping[Finding, Site], members: Sequence[Member], why_absent: Callable[[Finding], str]
+) -> tuple[Grade, ...]:
+    """The 25 grades in the order of ``FINDINGS``, read at given sites; ``why_absent`` gives the reason of a finding without a site.
+
+    Raises:
+        ModelFileError: a member lacks a network or its calibration.
+    """
+    if not members:
+        raise ModelFileError("a model needs at least one member")
+    crops = crop_sites(study, sites)
+    opinions = [_member_probabilities(crops, member) for member in members]
+    return tuple(_grade(finding, crops.get(finding), opinions, why_absent) for finding in FINDINGS)
+
+
+def finding_logits(study: Study, locations: Sequence[LevelLocation], networks: Mapping[str, Network]) -> dict[Finding, Logits]:
+    """Raw, uncalibrated logits of every finding that can be graded; for fitting a calibration on held-out studies."""
+    return site_logits(study, sites_from_locations(locations), networks)
+
+
+def site_logits(study: Study, sites: Mapping[Finding, Site], networks: Mapping[str, Network]) -> dict[Finding, Logits]:
+    """``finding_logits`` at given sites."""
+    return _run_networks(crop_sites(study, sites), networks)
+
+
+def crop_sites(study: Study, sites: Mapping[Finding, Site]) -> dict[Finding, SiteCrops]:
+    """Every site with all crops of its condition, in the order of ``FINDINGS``."""
+    return {
+        finding: SiteCrops(sites[finding], tuple(crop_site(study, sites[finding], recipe) for recipe in RECIPES[finding.condition]))
+        for finding in FINDINGS
+        if finding in sites
+    }
+
+
+def network_inputs(condition: Condition, batch: Sequence[SiteCrops]) -> dict[str, NDArray[np.float32]]:
+    """Named float32 inputs of a condition's network: (n, 3, size, size) per picture, blank where absent, and which are present."""
+    inputs: dict[str, NDArray[np.float32]] = {}
+    present = np.zeros((len(batch), len(RECIPES[condition])), np.float32)
+    for column, recipe in enumerate(RECIPES[condition]):
+        pictures = np.zeros((len(batch), 3, recipe.size_px, recipe.size_px), np.float32)
+        for row, site_crops in enumerate(batch):
+            crop = site_crops.crops[column]
+            if isinstance(crop, Crop):
+                pictures[row], present[row, column] = crop.network_pixels, 1
+        inputs[recipe.input_name] = pictures
+    return inputs if present.shape[1] == 1 else {**inputs, PRESENT_INPUT: present}
+
+
+def _run_networks(crops: Mapping[Finding, SiteCrops], networks: Mapping[str, Network]) -> dict[Finding, Logits]:
+    logits: dict[Finding, Logits] = {}
+    for condition, name in NETWORK_NAMES.items():
+        findings = [finding for finding, found in crops.items() if finding.condition is condition and found.best]
+        if not findings:
+            continue
+        if name not in networks:
+            raise ModelFileError(f"the model has no network {name!r}; it has {', '.join(sorted(networks)) or 'none'}")
+        outputs = networks[name].run(**network_inputs(condition, [crops[finding] for finding in findings]))[LOGITS_OUTPUT]
+        for finding, (normal_mild, moderate, severe) in zip(findings, outputs.tolist(), strict=True):
+            logits[finding] = Logits(normal_mild, moderate, severe)
+    return logits
+
+
+def _member_probabilities(crops: Mapping[Finding, SiteCrops], member: Member) -> dict[Finding, Probabilities]:
+    return {
+        finding: _calibration(member, finding.condition).probabilities(logits)
+        for finding, logits in _run_networks(crops, member.networks).items()
+    }
+
+
+def _calibration(member: Member, condition: Condition) -> Calibration:
+    return Calibration.from_parameters(member.calibration.get(condition.value, {}))
+
+
+def _grade(
+    finding: Finding,
+    crops: SiteCrops | None,
+    opinions: Sequence[Mapping[Finding, Probabilities]],
+    why_absent: Callable[[Finding], str],
+) -> Grade:
+    if crops is None:
+        return Grade(finding, None, None, why_absent(finding))
+    if crops.best is None:
+        return Grade(finding, None, None, crops.reason)
+    mean = np.mean([opinion[finding].values for opinion in opinions], axis=0)
+    return Grade(finding, Probabilities(*(mean / mean.sum()).tolist()), crops.best.evidence)

@@ -1,0 +1,57 @@
+"""Mean positions of what is not seen directly, relative to the canal point of a level: a frame, and offsets in it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lumbargrade.geometry.affine import FloatArray
+from lumbargrade.terms import Laterality
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """Millimetres from the canal point: away from the midline, to the front, and along the disc normal to the head."""
+
+    lateral_mm: float
+    anterior_mm: float
+    cranial_mm: float
+
+
+FORAMEN_OFFSET = Offset(17.0, 7.0, 3.0)
+"""The middle of the keyhole between the pedicles: in front of the facets, a little above the disc plane."""
+SUBARTICULAR_OFFSET = Offset(8.5, 3.0, 0.0)
+"""The anterolateral corner of the canal, in the disc plane, where the next root leaves the sac."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LevelFrame:
+    """The directions of one level: (3,) unit vectors, perpendicular to each other."""
+
+    canal_lps_mm: FloatArray
+    left: FloatArray
+    anterior: FloatArray
+    cranial: FloatArray
+
+    @classmethod
+    def at(cls, canal_lps_mm: FloatArray, disc_normal: FloatArray) -> "LevelFrame":
+        """The frame of a disc plane, its left as near to the patient's left as the plane allows."""
+        posterior = np.cross(disc_normal, [1.0, 0.0, 0.0])
+        posterior /= np.linalg.norm(posterior)
+        return cls(canal_lps_mm, np.cross(posterior, disc_normal), -posterior, disc_normal)
+
+    def place(self, offset: Offset, side: Laterality) -> FloatArray:
+        """(3,) LPS of an offset on one side."""
+        lateral = side.lps_sign * offset.lateral_mm * self.left
+        return np.asarray(self.canal_lps_mm + lateral + offset.anterior_mm * self.anterior + offset.cranial_mm * self.cranial)
+
+
+def disc_normals(canal_lps_mm: FloatArray, level_index: FloatArray) -> FloatArray:
+    """(n, 3) unit normals pointing to the head, from the tangent of the canal through (n, 3) points of caudally growing levels.
+
+    The ends are extrapolated to second order: the sacral disc is steeper than the chord above it. A single point gets the patient's axis.
+    """
+    count = len(canal_lps_mm)
+    if count == 1:
+        return np.array([[0.0, 0.0, 1.0]])
+    tangents = -np.gradient(canal_lps_mm, level_index, axis=0, edge_order=2 if count > 2 else 1)
+    return np.asarray(tangents / np.linalg.norm(tangents, axis=1, keepdims=True))

@@ -1,0 +1,69 @@
+"""The words and figures that a reader of the report sees."""
+
+from lumbargrade.study import Grade, Probabilities, StudyGrades
+from lumbargrade.terms import Condition, Finding, Laterality, SeriesRole, Severity
+
+SEVERITY_WORDS = {Severity.NORMAL_MILD: "Normal/mild", Severity.MODERATE: "Moderate", Severity.SEVERE: "Severe"}
+SEVERITY_SIGNS = {Severity.NORMAL_MILD: "○", Severity.MODERATE: "◐", Severity.SEVERE: "●"}
+ROLE_WORDS = {
+    SeriesRole.SAGITTAL_T1: "Sagittal T1",
+    SeriesRole.SAGITTAL_T2: "Sagittal T2",
+    SeriesRole.AXIAL_T2: "Axial T2",
+    SeriesRole.OTHER: "Not used",
+}
+_SITE_WORDS = {
+    Condition.SPINAL_CANAL_STENOSIS: "spinal canal",
+    Condition.NEURAL_FORAMINAL_NARROWING: "neural foramen",
+    Condition.SUBARTICULAR_STENOSIS: "subarticular zone",
+}
+
+
+def site_words(finding: Finding) -> str:
+    """``left neural foramen L4/L5``."""
+    side = f"{finding.laterality.value} " if finding.laterality else ""
+    return f"{side}{_SITE_WORDS[finding.condition]} {finding.level.value}"
+
+
+def site_heading(finding: Finding) -> str:
+    """``Left neural foramen L4/L5``."""
+    words = site_words(finding)
+    return words[0].upper() + words[1:]
+
+
+def column_heading(condition: Condition, laterality: Laterality | None) -> str:
+    """``Right neural foramen``: the head of a column."""
+    side = f"{laterality.value} " if laterality else ""
+    return f"{side}{_SITE_WORDS[condition]}".capitalize()
+
+
+def whole_percents(probabilities: Probabilities) -> tuple[int, ...]:
+    """The three in whole percent that sum to 100: rounded down, the rest to the largest remainders."""
+    total = sum(probabilities.values)
+    exact = [100 * value / total for value in probabilities.values]
+    whole = [int(value) for value in exact]
+    for index in sorted(range(3), key=lambda index: whole[index] - exact[index])[: 100 - sum(whole)]:
+        whole[index] += 1
+    return tuple(whole)
+
+
+def of_severity(grades: StudyGrades, severity: Severity) -> tuple[Grade, ...]:
+    """The graded findings of one severity, the surest first."""
+    found = [grade for grade in grades.grades if grade.probabilities and grade.probabilities.severity is severity]
+    return tuple(sorted(found, key=lambda grade: -grade.probabilities.values[severity] if grade.probabilities else 0.0))
+
+
+def summary_lines(grades: StudyGrades) -> tuple[str, ...]:
+    """The severe findings, the moderate ones, and how many were not graded: one sentence each, empty ones left out."""
+    graded = sum(grade.is_graded for grade in grades.grades)
+    if not graded:
+        return (f"None of the {len(grades.grades)} findings was graded.",)
+    parts = []
+    for severity in (Severity.SEVERE, Severity.MODERATE):
+        sites = [site_words(grade.finding) for grade in of_severity(grades, severity)]
+        if sites:
+            parts.append(f"{SEVERITY_WORDS[severity]}: {', '.join(sites)}.")
+    if not parts:
+        parts.append(f"No moderate or severe finding among the {graded} graded.")
+    if graded < len(grades.grades):
+        parts.append(f"{len(grades.grades) - graded} of {len(grades.grades)} findings not graded.")
+    return tuple(parts)

@@ -1,0 +1,120 @@
+"""Training one condition's network on crops in memory, and its raw logits on crops it has not seen."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lumbargrade.errors import InputError
+from lumbargrade.grade.recipe import NETWORK_NAMES, RECIPES
+from lumbargrade.terms import Condition
+from lumbargrade.train.config import Schedule
+from lumbargrade.train.grader_augment import NO_JITTER, FramingJitter, frame, vary_appearance
+from lumbargrade.train.grader_network import DoubleViewGrader, build_grader
+from lumbargrade.train.grader_samples import GraderSamples
+from lumbargrade.train.loop import fit
+
+DRAWN_WEIGHTS = torch.tensor([1.0, 2.0, 4.0])
+"""How much more often a moderate and a severe sample is drawn than a normal one: the emphasis of the competition's metric."""
+VIEW_DROPPED = 0.15
+"""Probability that the first of two views is withheld, and as much for the second: either must do alone."""
+PREDICTED_AT_ONCE = 128
+
+
+class GraderBatch(NamedTuple):
+    """Pictures per recipe, (n, recipes) presence, (n,) severities."""
+
+    pictures: tuple[Tensor, ...]
+    present: Tensor
+    severities: Tensor
+
+
+def train_grader(condition: Condition, samples: GraderSamples, schedule: Schedule, seed: int, quiet: bool = False) -> nn.Module:
+    """Train the network of a condition; its softmax estimates probabilities at the severities' true frequency.
+
+    Rarer severities are drawn more often, and the log of that emphasis is added to the logits inside the loss (Menon et al., ICLR 2021),
+    so the logits themselves stay those of patients as they come.
+
+    Raises:
+        InputError: fewer than two samples, or samples of another condition.
+    """
+    if samples.condition is not condition or len(samples) < 2:
+        raise InputError(f"{condition.value}: {len(samples)} labelled samples of {samples.condition.value}; at least 2 are needed to train")
+    generator = torch.Generator().manual_seed(seed)
+    sampler = _BatchMaker(samples, schedule.batch_size, generator)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = build_grader(condition)
+        fit(network, sampler.next_batch, _loss, schedule, NETWORK_NAMES[condition], quiet)
+    return network
+
+
+def sample_logits(network: nn.Module, samples: GraderSamples) -> NDArray[np.float64]:
+    """(n, 3) raw logits of crops as they are, for a calibration on samples that the network was not trained on."""
+    generator = torch.Generator()
+    parts = []
+    network.eval()
+    with torch.inference_mode():
+        for start in range(0, len(samples), PREDICTED_AT_ONCE):
+            rows = torch.arange(start, min(start + PREDICTED_AT_ONCE, len(samples)))
+            pictures = tuple(
+                frame(_rows(crops, rows), recipe, NO_JITTER, generator)
+                for crops, recipe in zip(samples.crops, RECIPES[samples.condition], strict=True)
+            )
+            batch = GraderBatch(pictures, torch.from_numpy(samples.present)[rows].float(), torch.from_numpy(samples.severities)[rows])
+            parts.append(_forward(network, batch).double().numpy())
+    return np.concatenate(parts) if parts else np.zeros((0, 3))
+
+
+class _BatchMaker:
+    """Draws, frames and varies samples; everything random comes from one generator."""
+
+    def __init__(self, samples: GraderSamples, batch_size: int, generator: torch.Generator) -> None:
+        self.samples, self.batch_size, self.generator = samples, batch_size, generator
+        self.severities = torch.from_numpy(samples.severities)
+        self.present = torch.from_numpy(samples.present).float()
+        self.weights = DRAWN_WEIGHTS[self.severities]
+
+    def next_batch(self, step: int) -> GraderBatch:
+        rows = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=self.generator)
+        pictures = tuple(
+            vary_appearance(frame(_rows(crops, rows), recipe, FramingJitter(), self.generator), self.generator)
+            for crops, recipe in zip(self.samples.crops, RECIPES[self.samples.condition], strict=True)
+        )
+        present = self.present[rows]
+        if len(pictures) > 1:
+            pictures = _mirror_patients(pictures, self.generator)
+            present = _withhold_views(present, self.generator)
+        return GraderBatch(pictures, present, self.severities[rows])
+
+
+def _rows(crops: NDArray[np.uint8], rows: Tensor) -> Tensor:
+    return torch.from_numpy(crops[rows.numpy()])
+
+
+def _mirror_patients(pictures: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
+    """The canal has no side: every other patient is mirrored, which reverses sagittal slices and axial columns alike."""
+    sagittal, axial = pictures
+    mirrored = torch.rand(len(sagittal), 1, 1, 1, generator=generator) < 0.5
+    return torch.where(mirrored, sagittal.flip(1), sagittal), torch.where(mirrored, axial.flip(3), axial)
+
+
+def _withhold_views(present: Tensor, generator: torch.Generator) -> Tensor:
+    """Presence with one view of some samples withheld; never the only one."""
+    draw = torch.rand(len(present), generator=generator)
+    kept = torch.stack([draw >= VIEW_DROPPED, draw < 1 - VIEW_DROPPED], 1)
+    both = present.all(1, keepdim=True)
+    return torch.where(both, kept.float(), present)
+
+
+def _forward(network: nn.Module, batch: GraderBatch) -> Tensor:
+    outputs = network(*batch.pictures, batch.present) if isinstance(network, DoubleViewGrader) else network(*batch.pictures)
+    return torch.as_tensor(outputs).float()
+
+
+def _loss(network: nn.Module, batch: GraderBatch) -> Tensor:
+    logits = _forward(network, batch)
+    return functional.cross_entropy(logits + DRAWN_WEIGHTS.log().to(logits.device), batch.severities)

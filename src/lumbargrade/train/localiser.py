@@ -1,0 +1,132 @@
+"""Training of the localiser: augmented crops of sagittal slices, and heat-maps of the labelled points as targets."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lumbargrade.localise.channels import CHANNELS
+from lumbargrade.localise.prepare import network_inputs
+from lumbargrade.terms import LEVELS
+from lumbargrade.train.augment import CropShape, photometric, sampling_positions, visible_field
+from lumbargrade.train.config import Schedule
+from lumbargrade.train.localiser_network import LocaliserNetwork
+from lumbargrade.train.localiser_samples import SOURCE_MM, WHITE, LocaliserSample, prepare_localiser_study
+from lumbargrade.train.loop import fit
+
+__all__ = ["LocaliserSample", "prepare_localiser_study", "train_localiser"]
+
+IN_PLANE_SIGMA_MM = 4.5
+CANAL_SIGMA_MM = 6.0
+"""Through-plane: the canal is about 25 mm wide, its label lies on the middle slice."""
+FORAMEN_SIGMA_MM = 4.0
+ONE_SIDE_REACH_MM = 8.0
+"""Where only one side's foramen is labelled, only slices this near to it teach that level's foramen channel."""
+NEAR_LANDMARK_MM = 8.0
+NEAR_LANDMARK_SHARE = 0.85
+"""Share of training slices that hold a landmark; the rest, far lateral, teach where nothing is."""
+CENTER_JITTER_MM = 22.0
+PEAK_WEIGHT = 15.0
+"""How much more a pixel at a landmark counts than background."""
+
+_LEVELS = len(LEVELS)
+
+
+class Batch(NamedTuple):
+    """(n, 2, size, size) inputs, (n, 10, size / 2, size / 2) target heat, (n, 10, 1, 1) 1 where a channel is taught."""
+
+    inputs: Tensor
+    heat: Tensor
+    taught: Tensor
+
+
+class _Slice(NamedTuple):
+    pixels: NDArray[np.uint8]
+    points_px: NDArray[np.float32]
+    distances_mm: NDArray[np.float32]
+    labelled: NDArray[np.bool_]
+
+
+def train_localiser(
+    samples: Sequence[LocaliserSample], schedule: Schedule, seed: int, quiet: bool = False, crop: CropShape | None = None
+) -> nn.Module:
+    """A network trained on the samples; its weights depend on nothing but the arguments and the number of threads.
+
+    Raises:
+        ValueError: no samples.
+    """
+    if not samples:
+        raise ValueError("no studies to train the localiser on; at least one is needed")
+    shape = crop or CropShape()
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    network = LocaliserNetwork()
+    fit(network, lambda _: make_batch(samples, schedule.batch_size, shape, random), localiser_loss, schedule, "localiser", quiet)
+    return network
+
+
+def localiser_loss(network: nn.Module, batch: Batch) -> Tensor:
+    """Cross-entropy of the heat, peaks weighted up, over the channels that are taught."""
+    logits = network(batch.inputs.contiguous(memory_format=torch.channels_last)).float()
+    losses = functional.binary_cross_entropy_with_logits(logits, batch.heat, reduction="none") * (1 + PEAK_WEIGHT * batch.heat)
+    pixels = batch.heat.shape[2] * batch.heat.shape[3]
+    return 3 * CHANNELS * (losses * batch.taught).sum() / (batch.taught.sum().clamp_min(1) * pixels)
+
+
+def make_batch(samples: Sequence[LocaliserSample], count: int, crop: CropShape, random: np.random.Generator) -> Batch:
+    """Random slices of random studies, cropped near their landmarks and augmented."""
+    slices = [_random_slice(samples[int(random.integers(len(samples)))], random) for _ in range(count)]
+    centers = np.stack([_crop_center(each, random) for each in slices])
+    positions = sampling_positions(torch.from_numpy(centers).float(), SOURCE_MM, crop)
+    images = torch.cat([_sampled(each.pixels, place) for each, place in zip(slices, positions, strict=True)])
+    field = visible_field(count, crop)
+    changed = photometric(images, crop) * field
+    inputs = torch.from_numpy(network_inputs(changed[:, 0].numpy(), crop.pixel_mm))
+    heat = _target_heat(slices, positions) * functional.max_pool2d(field, 2)
+    taught = torch.from_numpy(np.stack([taught_channels(each.labelled, each.distances_mm) for each in slices]))
+    return Batch(inputs, heat, taught.float()[:, :, None, None])
+
+
+def taught_channels(labelled: NDArray[np.bool_], distances_mm: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(10,) which channels one slice teaches, from its (15,) labelled sites and distances: what is unlabelled is unknown, not absent."""
+    canal, left, right = labelled.reshape(3, _LEVELS)
+    _, near_left, near_right = np.abs(distances_mm).reshape(3, _LEVELS) < ONE_SIDE_REACH_MM
+    foramen = (left & right) | (left & near_left) | (right & near_right)
+    return np.concatenate([canal, foramen])
+
+
+def _random_slice(sample: LocaliserSample, random: np.random.Generator) -> _Slice:
+    near = np.flatnonzero((np.abs(sample.distances_mm[:, sample.labelled]) < NEAR_LANDMARK_MM).any(1))
+    pool = near if near.size and random.random() < NEAR_LANDMARK_SHARE else np.arange(len(sample.slices))
+    index = int(random.choice(pool))
+    return _Slice(sample.slices[index], sample.points_px[index], sample.distances_mm[index], sample.labelled)
+
+
+def _crop_center(chosen: _Slice, random: np.random.Generator) -> NDArray[np.float64]:
+    points = chosen.points_px[chosen.labelled]
+    return np.asarray(points.mean(0) + random.normal(0, CENTER_JITTER_MM / SOURCE_MM, 2))
+
+
+def _sampled(pixels: NDArray[np.uint8], positions: Tensor) -> Tensor:
+    """(1, 1, size, size) values, 0 to about 1.3, of a slice at (size, size, 2) source pixels; 0 outside."""
+    rows, columns = pixels.shape
+    scale = torch.tensor([2.0 / (columns - 1), 2.0 / (rows - 1)])
+    image = torch.from_numpy(pixels)[None, None].float() / WHITE
+    return functional.grid_sample(image, (positions * scale - 1)[None], align_corners=True)
+
+
+def _target_heat(slices: Sequence[_Slice], positions: Tensor) -> Tensor:
+    """(n, 10, size / 2, size / 2) Gaussians about the labelled points, measured in the source so that bending moves them along."""
+    places = (positions[:, ::2, ::2] + positions[:, 1::2, 1::2]) / 2
+    points = torch.from_numpy(np.stack([each.points_px for each in slices]))
+    squared_mm = ((places[:, None] - points[:, :, None, None]) ** 2).sum(-1) * SOURCE_MM**2
+    sigma = torch.tensor([CANAL_SIGMA_MM] * _LEVELS + [FORAMEN_SIGMA_MM] * 2 * _LEVELS)
+    distances = torch.from_numpy(np.stack([each.distances_mm for each in slices]))
+    through = torch.exp(-((distances / sigma) ** 2) / 2) * torch.from_numpy(np.stack([each.labelled for each in slices])).float()
+    heat = torch.exp(-squared_mm / (2 * IN_PLANE_SIGMA_MM**2)) * through[:, :, None, None]
+    canal, left, right = heat[:, :_LEVELS], heat[:, _LEVELS : 2 * _LEVELS], heat[:, 2 * _LEVELS :]
+    return torch.cat([canal, torch.maximum(left, right)], 1)

@@ -1,0 +1,152 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lumbargrade.errors import ModelFileError
+from lumbargrade.grade import Calibration, finding_logits, grade_sites, grade_study, site_logits, sites_from_locations
+from lumbargrade.models import Member
+from lumbargrade.study import LevelLocation
+from lumbargrade.terms import FINDINGS, Condition, Finding, Laterality, Level, SeriesRole
+from lumbargrade.train.grader_network import build_grader, export_grader
+
+CENTER = np.array([4.3, -21.7, 112.9])
+NAMES = {
+    Condition.SPINAL_CANAL_STENOSIS: "canal",
+    Condition.NEURAL_FORAMINAL_NARROWING: "foramen",
+    Condition.SUBARTICULAR_STENOSIS: "subarticular",
+}
+NEUTRAL = {condition.value: Calibration().as_parameters() for condition in Condition}
+AXIAL_OFFSETS = [-12.3, -8.1, -4.0, 0.2, 4.1, 8.3, 12.2]
+
+
+def member_of(folder, seed):
+    torch.manual_seed(seed)
+    contents = {}
+    for condition, name in NAMES.items():
+        path = folder / f"{name}{seed}.onnx"
+        export_grader(build_grader(condition), condition, path)
+        contents[name] = path.read_bytes()
+    return Member(contents, NEUTRAL)
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("networks")
+    return [member_of(folder, seed) for seed in (0, 1)]
+
+
+def location(level, z, x=0.0):
+    sides = {side: CENTER + np.array([x + side.lps_sign * 11.0, 1.0, z]) for side in Laterality}
+    return LevelLocation(level, CENTER + np.array([x, 0.7, z]), np.array([0.0, 0.0, 1.0]), sides, sides, 0.9)
+
+
+LOCATIONS = [location(Level.L3_L4, 9.4, 1.1), location(Level.L4_L5, -7.7)]
+
+
+@pytest.fixture
+def study(scanner, field):
+    sagittal = [-17.0, -12.8, -8.5, -4.2, 0.1, 4.3, 8.6, 12.9, 17.1]
+    return scanner.study(
+        scanner.series(SeriesRole.SAGITTAL_T1, field, CENTER, sagittal),
+        scanner.series(SeriesRole.SAGITTAL_T2, field, CENTER, sagittal),
+        scanner.series(SeriesRole.AXIAL_T2, field, CENTER, AXIAL_OFFSETS),
+    )
+
+
+def without(study, *roles):
+    return replace(study, series=tuple(series for series in study.series if series.role not in roles))
+
+
+def test_a_study_gets_25_grades_in_order_and_unfound_levels_say_so(study, members):
+    grades = grade_study(study, LOCATIONS, members)
+    assert tuple(grade.finding for grade in grades) == FINDINGS
+    for grade in grades:
+        found = grade.finding.level in (Level.L3_L4, Level.L4_L5)
+        assert grade.is_graded is found
+        assert grade.reason == (None if found else f"level {grade.finding.level.value} was not found")
+
+
+def test_missing_series_are_named_and_the_canal_does_with_either(study, members):
+    expected = {
+        Condition.NEURAL_FORAMINAL_NARROWING: "no sagittal T1 series",
+        Condition.SUBARTICULAR_STENOSIS: "no axial T2 series",
+        Condition.SPINAL_CANAL_STENOSIS: "no sagittal T2 series; no axial T2 series",
+    }
+    for grade in grade_study(without(study, *SeriesRole), LOCATIONS, members):
+        if grade.finding.level is Level.L4_L5:
+            assert grade.reason == expected[grade.finding.condition]
+    canal = FINDINGS.index(Finding(Condition.SPINAL_CANAL_STENOSIS, None, Level.L4_L5))
+    for role, left in ((SeriesRole.SAGITTAL_T2, "1.axial_t2"), (SeriesRole.AXIAL_T2, "1.sagittal_t2")):
+        grade = grade_study(without(study, role), LOCATIONS, members)[canal]
+        assert grade.evidence.series_instance_uid == left
+        assert sum(grade.probabilities.values) == pytest.approx(1)
+
+
+def test_members_are_averaged_in_probability(study, members):
+    both, *single = (grade_study(study, LOCATIONS, chosen) for chosen in (members, members[:1], members[1:]))
+    for mean, first, second in zip(both, *single, strict=True):
+        if mean.is_graded:
+            expected = (np.array(first.probabilities.values) + second.probabilities.values) / 2
+            np.testing.assert_allclose(mean.probabilities.values, expected, atol=1e-7)
+
+
+def test_each_condition_is_calibrated_with_its_own_numbers(study, members):
+    bias = NEUTRAL | {Condition.SUBARTICULAR_STENOSIS.value: Calibration(1.0, 0.0, 2.0).as_parameters()}
+    plain, biased = (grade_study(study, LOCATIONS, [replace(members[0], calibration=one)]) for one in (NEUTRAL, bias))
+    for before, after in zip(plain, biased, strict=True):
+        if before.is_graded:
+            odds = [grade.probabilities.severe / grade.probabilities.normal_mild for grade in (before, after)]
+            factor = np.exp(2.0) if before.finding.condition is Condition.SUBARTICULAR_STENOSIS else 1.0
+            assert odds[1] / odds[0] == pytest.approx(factor, rel=1e-5)
+
+
+def test_a_mirrored_patient_swaps_the_sides_and_nothing_else(study, members, mirror):
+    flip = np.array([-1.0, 1.0, 1.0])
+
+    def mirrored(one):
+        sides = {side: one.foramen_lps_mm[side.opposite] * flip for side in Laterality}
+        return LevelLocation(one.level, one.canal_lps_mm * flip, one.disc_normal * flip, sides, sides, one.confidence)
+
+    straight = finding_logits(study, LOCATIONS, members[0].networks)
+    reflected = finding_logits(mirror(study), [mirrored(one) for one in LOCATIONS], members[0].networks)
+    paired = [finding for finding in straight if finding.condition.is_paired]
+    assert len(paired) == 8
+    for finding in paired:
+        np.testing.assert_allclose(reflected[finding.mirrored].values, straight[finding].values, atol=1e-6)
+    assert any(abs(straight[f].severe - straight[f.mirrored].severe) > 1e-3 for f in paired)
+
+
+def test_storage_changes_no_logit(study, members, storage):
+    first, second = (finding_logits(one, LOCATIONS, members[0].networks) for one in (study, storage(study)))
+    for finding, logits in first.items():
+        np.testing.assert_allclose(second[finding].values, logits.values, atol=2e-5)
+
+
+def test_a_batch_equals_one_by_one(study, members):
+    sites = sites_from_locations(LOCATIONS)
+    together = site_logits(study, sites, members[0].networks)
+    assert len(together) == 10
+    for finding, site in sites.items():
+        alone = site_logits(study, {finding: site}, members[0].networks)[finding]
+        np.testing.assert_allclose(alone.values, together[finding].values, atol=1e-5)
+
+
+def test_given_sites_are_graded_and_absent_ones_keep_the_callers_reason(study, members):
+    wanted = {finding: site for finding, site in sites_from_locations(LOCATIONS).items() if finding.condition.is_paired}
+    grades = grade_sites(study, wanted, members, lambda finding: f"no coordinates for {finding}")
+    assert {grade.finding for grade in grades if grade.is_graded} == set(wanted)
+    assert grades[0].reason == "no coordinates for spinal canal stenosis L1/L2"
+
+
+def test_a_model_without_a_network_or_calibration_is_a_model_file_error(study, members):
+    contents = {name: content for name, content in members[0].contents.items() if name != "foramen"}
+    for broken, words in (
+        (replace(members[0], contents=contents), "no network 'foramen'"),
+        (replace(members[0], calibration={}), "calibration"),
+    ):
+        with pytest.raises(ModelFileError, match=words):
+            grade_study(study, LOCATIONS, [broken])
+    with pytest.raises(ModelFileError, match="at least one member"):
+        grade_study(study, LOCATIONS, [])
