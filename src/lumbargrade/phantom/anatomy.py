@@ -116,6 +116,7 @@ def sample_anatomy(rng: np.random.Generator, config: AnatomyConfig) -> Anatomy:
     facet_spread = np.radians(rng.normal(0, 8) + rng.normal(0, 3, N_DISCS))
     disc_height = table(_DISC_HEIGHT, size) * degeneration.height_factor
     disc_height[S1:] *= rng.uniform(0.3, 2.2)
+    degeneration.hydration[S1:] = rng.uniform(0.02, 0.7)
     if rng.random() < 0.06:
         disc_height[S1] = rng.uniform(4.5, 8.0)  # a well-formed S1/2 disc
     overhang = np.zeros(N_DISCS)
@@ -197,9 +198,9 @@ def _sample_degeneration(rng: np.random.Generator, age: float) -> _Degeneration:
         thickening = _share(base, rng, 0.6)
         common = 0.35 * rng.normal()
         for side in (0, 1):
-            grown = flavum[side, disc] * (1 + 0.15 * rng.normal()) + 4.0 * _FLAVUM_GROWTH[row] * thickening * (1 + 0.35 * rng.normal())
+            grown = flavum[side, disc] * (1 + 0.15 * rng.normal()) + 4.0 * _FLAVUM_GROWTH[row] * thickening * (1 + 0.5 * rng.normal())
             flavum[side, disc] = max(grown, 1.2)
-            facet[side, disc] = 2.9 * _FACET_GROWTH[row] * _share(base - 0.25 + common, rng, 0.75)
+            facet[side, disc] = 2.9 * _FACET_GROWTH[row] * _share(0.7 * base - 0.2 + common, rng, 1.1)
         if disc >= LUMBAR_DISCS[0]:
             focal[disc] = _sample_focal(rng, wear)
             if rng.random() < (0.10 if row == 3 else 0.04) * (0.3 + wear):
@@ -214,10 +215,10 @@ def _sample_focal(rng: np.random.Generator, wear: float) -> FocalLesion:
         return FocalLesion(
             float(rng.normal(0, 6.5)), float(rng.uniform(4, 9)), float(1 + 5.5 * rng.beta(1.4, 2.6)), float(rng.uniform(4, 8))
         )
-    if chance < 0.22 + 0.34 * wear:
+    if chance < 0.28 + 0.40 * wear:
         side = float(rng.choice([-1, 1]))
         return FocalLesion(
-            side * float(rng.uniform(6, 16)), float(rng.uniform(7, 13)), float(0.5 + 3.8 * rng.beta(1.4, 2.0)), float(rng.uniform(4, 7))
+            side * float(rng.uniform(6, 16)), float(rng.uniform(7, 13)), float(0.5 + 5.0 * rng.beta(1.4, 2.0)), float(rng.uniform(4, 7))
         )
     return FocalLesion()
 

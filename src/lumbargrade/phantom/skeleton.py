@@ -51,7 +51,7 @@ class Skeleton:
 def stand_up(anatomy: Anatomy) -> Skeleton:
     """Chain the frames from the S1 endplate, then lay sac and roots. Rootlets are laid by ``cauda.lay_rootlets`` on the measured sac."""
     v_origin, v_axes, d_origin, d_axes = _chain_frames(anatomy)
-    half_depth = (anatomy.body_depth[:-1] + anatomy.body_depth[1:]) / 4
+    half_depth = (anatomy.body_depth[:-1] + anatomy.body_depth[1:]) / 4 + anatomy.disc_overhang  # the back margin stays in line
     sac, bottom = _lay_sac(anatomy, v_origin, v_axes, d_origin, d_axes, half_depth)
     roots = _lay_roots(anatomy, d_origin, d_axes, half_depth)
     conus_z = float(np.interp(anatomy.conus_disc, np.arange(N_DISCS), d_origin[:, 2]))
@@ -153,8 +153,8 @@ def _lay_roots(anatomy: Anatomy, d_origin: FloatArray, d_axes: FloatArray, half_
                 (sign * 6.2, y + 5.5, top + above + 5, 0.9),
                 (sign * 8.2, y + 4.2, top + above * 0.1, 1.2),
                 (sign * (half_canal - 2.0), y + 3.6, top - 0.42 * height, 1.6),
-                (sign * (half_canal + 6.0), y + 4.6, top - 0.74 * height, ganglion),
-                (sign * (half_canal + 19.0), y - 7.0, top - height - 4.0, 2.4),
+                (sign * (half_canal + 6.0), y + 3.2, top - 0.90 * height, ganglion),
+                (sign * (half_canal + 19.0), y - 7.0, top - height - 5.0, 2.4),
             )
             for index, (px, py, pz, radius) in enumerate(local):
                 roots[2 * disc + side, index, :3] = d_origin[disc] + d_axes[disc].T @ np.array([px, py, pz])

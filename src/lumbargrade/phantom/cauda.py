@@ -1,0 +1,64 @@
+"""The cauda equina, laid into the sac as the finished anatomy has left it: crowded where little room remains."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from lumbargrade.geometry.affine import FloatArray
+from lumbargrade.phantom.anatomy import LUMBAR_DISCS, N_DISCS
+from lumbargrade.phantom.sdf import SAC, Geometry, distances
+from lumbargrade.phantom.skeleton import N_ROOTLETS, SAC_CROWDING, SAC_LOAD, SAC_X, SAC_Y, Skeleton
+
+_STEP_MM = 2.0
+_CROWDING_BEGINS, _CROWDING_RANGE = 0.30, 0.38
+"""Nerve area over sac area at which CSF between rootlets begins to vanish, and the range over which it is gone (Schizas B to D)."""
+
+
+def lay_rootlets(skeleton: Skeleton, rng: np.random.Generator) -> Skeleton:
+    """The skeleton with rootlets in a dorsal crescent of the measured sac (supine patients), each leaving at its own level."""
+    heights = skeleton.sac_bottom + np.arange(len(skeleton.sac))
+    inside, x, y = _sac_cross_sections(skeleton, heights)
+    count = np.maximum(inside.sum((1, 2)), 1)
+    area = count * _STEP_MM**2
+    centre = np.stack([_smooth((inside * x).sum((1, 2)) / count), _smooth((inside * y).sum((1, 2)) / count)], 1)
+    reach = np.stack([inside.any(2).sum(1), inside.any(1).sum(1)], 1) * _STEP_MM / 2
+    reach = np.maximum(np.stack([_smooth(reach[:, 0]), _smooth(reach[:, 1])], 1) - 1, 0.5)
+
+    level = np.interp(heights, skeleton.disc_origin[::-1, 2], np.arange(N_DISCS)[::-1])
+    place = _crescent(rng)
+    leaves = LUMBAR_DISCS[0] + np.tile(np.linspace(6.5, 0.2, N_ROOTLETS // 2), 2)  # ventral and lateral rootlets leave first
+    knots = np.linspace(0, len(heights), 12)
+    rootlets = np.zeros((N_ROOTLETS, len(heights), 3))
+    for index in range(N_ROOTLETS):
+        wander = np.stack([np.interp(np.arange(len(heights)), knots, rng.normal(0, 0.12, 12)) for _ in range(2)], 1)
+        rootlets[index, :, :2] = skeleton.sac[:, [SAC_X, SAC_Y]] + centre + (place[index] + wander) * reach
+        present = (level < leaves[index]) & (count > 1) & (heights < skeleton.conus_z + 18)
+        rootlets[index, :, 2] = np.where(present, rng.uniform(0.65, 0.95), 0)
+
+    sac = skeleton.sac.copy()
+    share = _smooth(sac[:, SAC_LOAD] / (area + 6))
+    sac[:, SAC_CROWDING] = np.where(heights > skeleton.conus_z - 6, 0, np.clip((share - _CROWDING_BEGINS) / _CROWDING_RANGE, 0, 1))
+    return replace(skeleton, sac=sac, rootlets=rootlets)
+
+
+def _sac_cross_sections(skeleton: Skeleton, heights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(heights, nx, ny) whether a point lies in the sac, and the grid's offsets from the sac's centre."""
+    x, y = np.meshgrid(np.arange(-16, 16.1, _STEP_MM), np.arange(-14, 14.1, _STEP_MM), indexing="ij")
+    points = np.zeros((len(heights), *x.shape, 3))
+    points[..., 0] = skeleton.sac[:, SAC_X, None, None] + x
+    points[..., 1] = skeleton.sac[:, SAC_Y, None, None] + y
+    points[..., 2] = heights[:, None, None]
+    inside = distances(Geometry.of(skeleton), points.reshape(-1, 3))[:, SAC].reshape(points.shape[:3]) < -0.6
+    return inside.astype(np.float64), x, y
+
+
+def _crescent(rng: np.random.Generator) -> FloatArray:
+    """(N_ROOTLETS, 2) places in a sac of half axes 1: a U that opens forward."""
+    angle = np.radians(np.tile(np.linspace(8, 150, N_ROOTLETS // 2), 2))
+    side = np.repeat([-1.0, 1.0], N_ROOTLETS // 2)
+    radius = rng.uniform(0.55, 0.95, N_ROOTLETS)
+    return np.stack([side * np.sin(angle) * radius, 0.25 + 0.62 * np.cos(angle) * radius], 1)
+
+
+def _smooth(values: FloatArray) -> FloatArray:
+    return np.convolve(np.pad(values, 4, mode="edge"), np.ones(9) / 9, "valid")
