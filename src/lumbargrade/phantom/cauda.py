@@ -16,7 +16,7 @@ _CROWDING_BEGINS, _CROWDING_RANGE = 0.30, 0.38
 
 def lay_rootlets(skeleton: Skeleton, rng: np.random.Generator) -> Skeleton:
     """The skeleton with rootlets in a dorsal crescent of the measured sac (supine patients), each leaving at its own level."""
-    heights = skeleton.sac_bottom + np.arange(len(skeleton.sac))
+    heights = skeleton.sac_bottom + np.arange(len(skeleton.sac), dtype=np.float64)
     inside, x, y = _sac_cross_sections(skeleton, heights)
     count = np.maximum(inside.sum((1, 2)), 1)
     area = count * _STEP_MM**2

@@ -1,4 +1,4 @@
-"""A slice through a scene: at every point the fractions of each tissue, and from them water and fat signal for several contrasts at once."""
+"""A slice through a scene: tissue fractions at every point, and from them water and fat signal for several contrasts at once."""
 
 from dataclasses import dataclass
 from math import floor, sqrt
@@ -235,7 +235,7 @@ def _composite(points, fields, course, organs, lesions, texture, body, gains, wa
             part = parts[t]
             if part <= 0:
                 continue
-            part *= rough if (t == _MARROW or t == _MUSCLE or t == _BOWEL or t == _ORGAN or t >= _NUCLEUS) else even
+            part *= rough if (t in (_MARROW, _MUSCLE, _BOWEL, _ORGAN) or t >= _NUCLEUS) else even
             part_water = part * (1 - marrow_fat) * marrow_water if t == _MARROW else part
             part_fat = part * marrow_fat * marrow_lipid if t == _MARROW else part
             for c in range(contrasts):

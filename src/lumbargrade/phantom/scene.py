@@ -105,4 +105,4 @@ def _texture(rng: np.random.Generator) -> NDArray[np.float32]:
     frequency = np.fft.fftfreq(32)
     squared = frequency[:, None, None] ** 2 + frequency[None, :, None] ** 2 + frequency[None, None, :] ** 2
     noise = np.fft.ifftn(np.fft.fftn(rng.normal(size=(32, 32, 32))) * np.exp(-2 * (np.pi * 0.7) ** 2 * squared)).real
-    return (noise / noise.std() * 0.33).astype(np.float32)
+    return np.asarray(noise / noise.std() * 0.33, np.float32)

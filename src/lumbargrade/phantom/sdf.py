@@ -306,7 +306,7 @@ def _spine(g, x, y, z, out):  # type: ignore[no-untyped-def]
                 vein = FAR
         ax = abs(lx)
         if i < S1:
-            if ly > v[V_DEPTH] - 8 and ax < 60:
+            if ly > v[V_DEPTH] - 9 and ax < 60 and -34 < lz < 20:
                 arch = _smooth_min(arch, _arch(ax, ly, lz, v), 1.5)
         elif ly > -v[V_DEPTH] - 5:
             arch = _smooth_min(arch, _sacral_arch(ax, ly, lz, v), 2.0)
@@ -323,7 +323,7 @@ def _spine(g, x, y, z, out):  # type: ignore[no-untyped-def]
             d, f = _disc(lx, ly, lz, k)
             if d < disc:
                 disc, radius, nearest = d, f, i
-        if i < S1 and ly > k[D_DEPTH] - 6 and abs(lz) < 26:
+        if i < S1 and ly > k[D_DEPTH] - 6 and abs(lz) < 24 and abs(lx) < 42:
             ax = abs(lx)
             side = 1 if lx > 0 else 0
             superior, inferior, gap = _facet(ax, ly, lz, k, side)
