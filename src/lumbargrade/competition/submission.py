@@ -83,9 +83,14 @@ def untilt(scores: ArrayLike) -> FloatArray:
     return np.asarray(weighted / weighted.sum(-1, keepdims=True))
 
 
-def write_submission(path: Path, scores: SubmissionScores) -> None:
-    """Write 25 rows a study, sorted by row id as text, as the sample submission is; no value below 1e-6, every row summing to one."""
-    rows = sorted(_rows(scores), key=lambda row: row[0])
+def write_submission(path: Path, scores: SubmissionScores, expected: SubmissionRows | None = None) -> None:
+    """Write 25 rows a study, sorted by row id as text, as the sample submission is; no value below 1e-6, every row summing to one.
+
+    Args:
+        expected: the sample submission, if not every row is wanted: just its rows of these studies are written.
+    """
+    unwanted = set(expected.missing_row_ids) if expected is not None else set()
+    rows = sorted((row for row in _rows(scores) if row[0] not in unwanted), key=lambda row: row[0])
     write_table(path, ("row_id", *SCORE_COLUMNS), [(name, *values) for name, _, values in rows])
 
 

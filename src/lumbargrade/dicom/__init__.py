@@ -4,9 +4,20 @@ It believes what a file contains and not what it is called, bounds all it reads,
 patient. It never judges a picture, never joins series by frame of reference, and never changes a file that it has read.
 """
 
-from lumbargrade.dicom.index import StudySource, find_studies
+from lumbargrade.dicom.index import StudySource, find_studies, find_study, unique_names
 from lumbargrade.dicom.read import read_study
 from lumbargrade.dicom.roles import SeriesClues, assign_role
 from lumbargrade.dicom.write import HeaderProfile, TransferSyntax, write_series
 
-__all__ = ["HeaderProfile", "SeriesClues", "StudySource", "TransferSyntax", "assign_role", "find_studies", "read_study", "write_series"]
+__all__ = [
+    "HeaderProfile",
+    "SeriesClues",
+    "StudySource",
+    "TransferSyntax",
+    "assign_role",
+    "find_studies",
+    "find_study",
+    "read_study",
+    "unique_names",
+    "write_series",
+]

@@ -69,8 +69,21 @@ def find_studies(path: Path) -> list[StudySource]:
     if not sources:
         raise DicomError(f"{path}: {search.summary()}; a folder of DICOM images or a .zip is needed")
     problems = (Problem("unreadable_file", f"{search.unreadable} file(s) could not be opened"),) if search.unreadable else ()
-    names = _unique([source.folder for source in sources])
+    names = unique_names([source.folder for source in sources])
     return [replace(source, folder=name, problems=problems) for name, source in zip(names, sources, strict=True)]
+
+
+def find_study(folder: Path) -> StudySource:
+    """All DICOM images below a folder as one study, where the folder says what belongs together, whatever the identifiers say.
+
+    Raises:
+        DicomError: no such folder, or nothing in it that can be read.
+    """
+    sources = find_studies(folder)
+    readable = [source for source in sources if source.refusal is None]
+    if not readable:
+        raise DicomError(str(sources[0].refusal))
+    return StudySource(_name_of(folder), tuple(file for source in readable for file in source.files), readable[0].problems)
 
 
 class _Search:
@@ -207,15 +220,16 @@ def _by_study(found: Sequence[_Found]) -> list[list[_Found]]:
     return list(groups.values())
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The names in their order, repeated ones as ``name-2``, ``name-3``; names that differ in case alone count as repeated."""
     taken: set[str] = set()
     unique = []
     for name in names:
         candidate, number = name, 1
-        while candidate in taken:
+        while candidate.casefold() in taken:
             number += 1
             candidate = f"{name}-{number}"
-        taken.add(candidate)
+        taken.add(candidate.casefold())
         unique.append(candidate)
     return unique
 

@@ -100,10 +100,27 @@ def _run_networks(crops: Mapping[Finding, SiteCrops], networks: Mapping[str, Net
             continue
         if name not in networks:
             raise ModelFileError(f"the model has no network {name!r}; it has {', '.join(sorted(networks)) or 'none'}")
-        outputs = networks[name].run(**network_inputs(condition, [crops[finding] for finding in findings]))[LOGITS_OUTPUT]
+        outputs = _read(networks[name], condition, network_inputs(condition, [crops[finding] for finding in findings]))
         for finding, (normal_mild, moderate, severe) in zip(findings, outputs.tolist(), strict=True):
             logits[finding] = Logits(normal_mild, moderate, severe)
     return logits
+
+
+def _read(network: Network, condition: Condition, inputs: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """(n, 3) logits. Sided sites look alike on both sides already; the canal is read both ways round, so no mirror changes its grade."""
+    logits = network.run(**inputs)[LOGITS_OUTPUT]
+    if condition.is_paired:
+        return logits
+    return np.asarray((logits + network.run(**_mirrored(condition, inputs))[LOGITS_OUTPUT]) / 2, np.float32)
+
+
+def _mirrored(condition: Condition, inputs: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """The pictures of the patient reflected left to right: sagittal slices in the other order, axial slices with columns reversed."""
+    pictures = {
+        recipe.input_name: np.ascontiguousarray(np.flip(inputs[recipe.input_name], 1 if recipe.role.is_sagittal else 3))
+        for recipe in RECIPES[condition]
+    }
+    return inputs | pictures
 
 
 def _member_probabilities(crops: Mapping[Finding, SiteCrops], member: Member) -> dict[Finding, Probabilities]:

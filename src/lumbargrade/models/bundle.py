@@ -22,20 +22,26 @@ from lumbargrade.errors import ModelFileError
 from lumbargrade.models.session import Network
 
 MANIFEST = "manifest.json"
+RUN_WEIGHTS = "weights"
+"""Where a training run keeps its model, below the run's own folder."""
 SCHEMA = "lumbargrade/model/1"
 
 
 @dataclass(frozen=True)
 class Member:
-    """One trained set of networks, and the numbers that calibrate its outputs (condition name to parameters)."""
+    """One trained set of networks, and the numbers that calibrate its outputs (condition name to parameters).
+
+    ``threads`` is how many each network may use; 0 leaves it to the runtime.
+    """
 
     contents: dict[str, bytes]
     calibration: dict[str, dict[str, float]]
+    threads: int = 0
 
     @cached_property
     def networks(self) -> dict[str, Network]:
         """The sessions by name, made on first use."""
-        return {name: Network(name, content) for name, content in self.contents.items()}
+        return {name: Network(name, content, self.threads) for name, content in self.contents.items()}
 
 
 @dataclass(frozen=True)
@@ -48,13 +54,15 @@ class ModelBundle:
     members: tuple[Member, ...]
 
 
-def load_bundle(folder: Path | None = None) -> ModelBundle:
-    """The model in ``folder``, or the one that ships with the package.
+def load_bundle(folder: Path | None = None, threads: int = 0) -> ModelBundle:
+    """The model in ``folder`` (a training run's, or one with a manifest), or the one that ships with the package.
+
+    ``threads`` is how many each network may use, as in ``Member``.
 
     Raises:
         ModelFileError: the manifest or a file is missing, unreadable, or does not match its sha256.
     """
-    root: Traversable = folder if folder is not None else resources.files("lumbargrade.models") / "weights"
+    root = _model_folder(folder) if folder is not None else resources.files("lumbargrade.models") / "weights"
     manifest_bytes = _read(root, MANIFEST)
     try:
         manifest = json.loads(manifest_bytes)
@@ -62,7 +70,7 @@ def load_bundle(folder: Path | None = None) -> ModelBundle:
             raise ModelFileError(f"{root}/{MANIFEST}: schema {manifest['schema']!r} is not {SCHEMA!r}")
         checked = {name: _read_checked(root, name, digest) for name, digest in manifest["files"].items()}
         members = tuple(
-            Member({name: checked[file] for name, file in member["networks"].items()}, member["calibration"])
+            Member({name: checked[file] for name, file in member["networks"].items()}, member["calibration"], threads)
             for member in manifest["members"]
         )
         return ModelBundle(str(manifest["name"]), str(manifest["version"]), hashlib.sha256(manifest_bytes).hexdigest(), members)
@@ -81,6 +89,11 @@ def write_manifest(folder: Path, name: str, version: str, members: list[dict[str
     temporary = folder / (MANIFEST + ".partial")
     temporary.write_text(json.dumps(manifest, indent=1) + "\n")
     temporary.replace(folder / MANIFEST)
+
+
+def _model_folder(folder: Path) -> Traversable:
+    is_run = not (folder / MANIFEST).exists() and (folder / RUN_WEIGHTS).is_dir()
+    return folder / RUN_WEIGHTS if is_run else folder
 
 
 def _read(root: Traversable, name: str) -> bytes:

@@ -64,7 +64,8 @@ def load_config(name_or_file: str) -> TrainConfig:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{name_or_file}: not TOML ({error})") from error
-    return _build(TrainConfig(), {"name": path.stem, **values}, name_or_file)
+    config: TrainConfig = _build(TrainConfig(), {"name": path.stem, **values}, name_or_file)
+    return config
 
 
 def _build(default: Any, values: dict[str, Any], place: str) -> Any:

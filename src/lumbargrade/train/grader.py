@@ -32,11 +32,20 @@ class GraderBatch(NamedTuple):
     severities: Tensor
 
 
-def train_grader(condition: Condition, samples: GraderSamples, schedule: Schedule, seed: int, quiet: bool = False) -> nn.Module:
+def train_grader(
+    condition: Condition,
+    samples: GraderSamples,
+    schedule: Schedule,
+    seed: int,
+    quiet: bool = False,
+    label: str | None = None,
+    line: int = 0,
+) -> nn.Module:
     """Train the network of a condition; its softmax estimates probabilities at the severities' true frequency.
 
     Rarer severities are drawn more often, and the log of that emphasis is added to the logits inside the loss (Menon et al., ICLR 2021),
-    so the logits themselves stay those of patients as they come.
+    so the logits themselves stay those of patients as they come. ``label`` (else the network's name) and ``line``
+    are those of the progress bar.
 
     Raises:
         InputError: fewer than two samples, or samples of another condition.
@@ -48,7 +57,7 @@ def train_grader(condition: Condition, samples: GraderSamples, schedule: Schedul
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = build_grader(condition)
-        fit(network, sampler.next_batch, _loss, schedule, NETWORK_NAMES[condition], quiet)
+        fit(network, sampler.next_batch, _loss, schedule, label or NETWORK_NAMES[condition], quiet, line)
     return network
 
 

@@ -52,9 +52,17 @@ class _Slice(NamedTuple):
 
 
 def train_localiser(
-    samples: Sequence[LocaliserSample], schedule: Schedule, seed: int, quiet: bool = False, crop: CropShape | None = None
+    samples: Sequence[LocaliserSample],
+    schedule: Schedule,
+    seed: int,
+    quiet: bool = False,
+    crop: CropShape | None = None,
+    label: str = "localiser",
+    line: int = 0,
 ) -> nn.Module:
     """A network trained on the samples; its weights depend on nothing but the arguments and the number of threads.
+
+    ``label`` and ``line`` are those of the progress bar.
 
     Raises:
         ValueError: no samples.
@@ -65,7 +73,7 @@ def train_localiser(
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     network = LocaliserNetwork()
-    fit(network, lambda _: make_batch(samples, schedule.batch_size, shape, random), localiser_loss, schedule, "localiser", quiet)
+    fit(network, lambda _: make_batch(samples, schedule.batch_size, shape, random), localiser_loss, schedule, label, quiet, line)
     return network
 
 

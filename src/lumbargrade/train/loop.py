@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
-from tqdm import tqdm
 
 from lumbargrade.train.config import Schedule
+from lumbargrade.train.progress import progress_bar
 
 LARGEST_GRADIENT_NORM = 5.0
 FINAL_RATE_FRACTION = 0.02
@@ -32,6 +32,7 @@ def fit(
     schedule: Schedule,
     label: str,
     quiet: bool = False,
+    line: int = 0,
 ) -> None:
     """Train ``network`` in place; afterwards it lies on the CPU, in eval mode, with the averaged weights.
 
@@ -42,6 +43,7 @@ def fit(
         schedule: steps, rates and the decay of the average. ``batch_size`` is for ``next_batch`` to heed.
         label: what the progress bar on standard error is called.
         quiet: no progress bar.
+        line: of the progress bar, where several processes train at once.
 
     Raises:
         FloatingPointError: the loss became infinite or NaN.
@@ -53,8 +55,8 @@ def fit(
     rates = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_fraction(step, schedule))
     average = AveragedModel(network, avg_fn=_moving_average(schedule.average_decay), use_buffers=True)
     running_loss = 0.0
-    with tqdm(range(schedule.steps), desc=label, unit="step", disable=quiet) as progress:
-        for step in progress:
+    with progress_bar(schedule.steps, label, "step", line, quiet) as progress:
+        for step in range(schedule.steps):
             batch = _on_device(next_batch(step), device)
             with torch.autocast(device.type, torch.bfloat16):
                 value = loss(network, batch)
@@ -66,6 +68,7 @@ def fit(
             average.update_parameters(network)
             running_loss = _running_mean(running_loss, float(value.detach()), step, label)
             progress.set_postfix(loss=f"{running_loss:.4f}", refresh=False)
+            progress.update()
     network.load_state_dict(average.module.state_dict())
     network.to("cpu").eval()
 

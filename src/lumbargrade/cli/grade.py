@@ -1,0 +1,93 @@
+"""``lumbargrade grade``: one or many studies into a folder of results each."""
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lumbargrade.errors import InputError
+from lumbargrade.terms import Severity
+
+if TYPE_CHECKING:
+    from lumbargrade.dicom import StudySource
+    from lumbargrade.pipeline import Pipeline
+    from lumbargrade.study import StudyGrades
+
+EXAMPLE = "lumbargrade grade path/to/study --output results"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``grade``."""
+    parser.add_argument(
+        "studies", type=Path, nargs="+", metavar="STUDY", help="a folder of DICOM files in any nesting, a .zip, or a folder of such"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where each study gets a folder of its own name")
+    parser.add_argument("--models", type=Path, metavar="RUN_DIR", help="a training run's model instead of the one that ships")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Grade every study found; one that fails is a line on stderr, and exit code 4 where others did not."""
+    from tqdm import tqdm
+
+    from lumbargrade.cli.lines import say, warn
+    from lumbargrade.cli.main import EXIT_DONE, EXIT_SOME_FAILED, EXIT_UNUSABLE
+    from lumbargrade.pipeline import Pipeline, StudyFailure, for_each_study
+
+    pipeline = Pipeline.load(options.models)
+    sources, refused = _find(options.studies)
+    for reason in refused:
+        warn("grade", reason)
+    if sources:
+        options.output.mkdir(parents=True, exist_ok=True)
+    done = failed = 0
+    outcomes = for_each_study(sources, lambda source: _grade(pipeline, source, options.output))
+    for outcome in tqdm(outcomes, "grading", len(sources), unit="study", disable=options.quiet or len(sources) < 2):
+        if isinstance(outcome, StudyFailure):
+            failed += 1
+            warn("grade", str(outcome))
+        else:
+            done += 1
+            say(outcome)
+    if not failed and not refused:
+        return EXIT_DONE
+    return EXIT_SOME_FAILED if done else EXIT_UNUSABLE
+
+
+def _find(paths: Sequence[Path]) -> "tuple[list[StudySource], list[str]]":
+    """The studies below all paths, each with an output name of its own, and why paths hold none."""
+    from lumbargrade.dicom import find_studies, unique_names
+
+    found: list[StudySource] = []
+    refused: list[str] = []
+    for path in paths:
+        try:
+            found += find_studies(path)
+        except InputError as error:
+            refused.append(str(error))
+    names = unique_names([_file_name(source.folder) for source in found])
+    return [replace(source, folder=name) for name, source in zip(names, found, strict=True)], refused
+
+
+def _file_name(folder: str) -> str:
+    """A name that stays inside the output folder: those that come out of an archive can be anything."""
+    name = folder.replace("\\", "/").rstrip("/").rpartition("/")[2].replace("\0", "")
+    return "study" if name in ("", ".", "..") else name
+
+
+def _grade(pipeline: "Pipeline", source: "StudySource", output: Path) -> str:
+    """Grade one study and write its report; returns the line that says so."""
+    from lumbargrade.report import write_report
+
+    graded = pipeline.grade_source(source)
+    folder = output / source.folder
+    write_report(folder, graded.study, graded.grades, graded.seconds)
+    return f"{source.folder}: {_counts(graded.grades)}; {folder / 'report.html'}"
+
+
+def _counts(grades: "StudyGrades") -> str:
+    """``2 severe, 5 moderate, 25 of 25 graded``."""
+    severities = Counter(grade.probabilities.severity for grade in grades.grades if grade.probabilities)
+    severe, moderate = severities[Severity.SEVERE], severities[Severity.MODERATE]
+    return f"{severe} severe, {moderate} moderate, {severities.total()} of {len(grades.grades)} graded"

@@ -1,0 +1,25 @@
+"""What commands print beside a progress bar: one line a message, whatever characters a folder's name brings along."""
+
+import sys
+
+
+def say(text: str) -> None:
+    """One line to standard output."""
+    _write(text, sys.stdout)
+
+
+def warn(command: str, text: str) -> None:
+    """One line to standard error, in the form of every error of the command line."""
+    _write(f"lumbargrade {command}: {text}", sys.stderr)
+
+
+def _write(text: str, stream: object) -> None:
+    from tqdm import tqdm
+
+    # tqdm's own print moves a bar out of the way
+    tqdm.write("".join(character if character.isprintable() else _escaped(character) for character in text), file=stream)
+
+
+def _escaped(character: str) -> str:
+    """Line breaks, control characters and the lone surrogates of file names that are no Unicode."""
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,61 @@
+"""``lumbargrade predict``: the competition's submission for a data set."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lumbargrade.errors import UsageError
+
+if TYPE_CHECKING:
+    from lumbargrade.prediction import StudyPrediction, StudyRequest
+
+EXAMPLE = "lumbargrade predict data --split test --output submission.csv"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``predict``."""
+    parser.add_argument("data", type=Path, metavar="DATA_DIR", help="a data set in the competition's layout")
+    parser.add_argument("--output", type=Path, required=True, metavar="CSV", help="the submission to write")
+    parser.add_argument("--split", choices=("test", "train"), default="test", help="which studies (default: test)")
+    parser.add_argument("--models", type=Path, metavar="RUN_DIR", help="a training run's model instead of the one that ships")
+    parser.add_argument("--locations", type=Path, metavar="CSV", help="label coordinates to look at instead of localising")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="studies at a time (default: one a core)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write every expected row; studies that fail get the prior, a line on stderr, and exit code 4."""
+    from lumbargrade.cli.lines import say, warn
+    from lumbargrade.cli.main import EXIT_DONE, EXIT_SOME_FAILED
+    from lumbargrade.competition import Split, open_data_set, read_coordinates, write_submission
+    from lumbargrade.models import load_bundle
+    from lumbargrade.prediction import expected_rows, study_requests, submission_scores
+
+    if options.workers < 1:
+        raise UsageError(f"--workers {options.workers}: at least 1 is needed")
+    if options.output.is_dir():
+        raise UsageError(f"--output {options.output}: a folder; the name of a file is needed")
+    load_bundle(options.models)  # a model that cannot be used is said before any work
+    data_set, split = open_data_set(options.data), Split(options.split)
+    coordinates = read_coordinates(options.locations) if options.locations else None
+    expected = expected_rows(data_set, split)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    predictions = _predict(study_requests(data_set, split, expected, coordinates), options)
+    write_submission(options.output, submission_scores(predictions), expected)
+    failures = [prediction.failure for prediction in predictions if prediction.failure is not None]
+    for failure in failures:
+        warn("predict", f"{failure}; its rows are the prior")
+    graded = sum(prediction.graded for prediction in predictions)
+    findings = sum(len(prediction.probabilities) for prediction in predictions)
+    read = f"{len(predictions) - len(failures)} of {len(predictions)} studies read"
+    say(f"{options.output}: {read}, {graded} of {findings} findings graded, the others are the prior")
+    return EXIT_SOME_FAILED if failures else EXIT_DONE
+
+
+def _predict(requests: "list[StudyRequest]", options: argparse.Namespace) -> "list[StudyPrediction]":
+    from tqdm import tqdm
+
+    from lumbargrade.prediction import predict_studies
+
+    outcomes = predict_studies(requests, options.models, min(options.workers, len(requests)))
+    return list(tqdm(outcomes, "predicting", len(requests), unit="study", disable=options.quiet))

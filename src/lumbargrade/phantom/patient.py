@@ -1,0 +1,221 @@
+"""A whole synthetic patient: anatomy, pictures as a ``Study``, the truth of all findings, and where in which picture each is seen."""
+
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lumbargrade.geometry.affine import FloatArray
+from lumbargrade.geometry.orientation import AnatomicalPlane, angle_between_deg, group_by_orientation
+from lumbargrade.phantom.acquisition import Images, acquire, sample_acquisition
+from lumbargrade.phantom.anatomy import LUMBAR_DISCS, Anatomy, AnatomyConfig, sample_anatomy
+from lumbargrade.phantom.measure import FindingTruth, measure_findings
+from lumbargrade.phantom.mr import Contrast, Sequence, Weighting, sample_sequence, sample_signals
+from lumbargrade.phantom.pose import Pose, rotation
+from lumbargrade.phantom.protocol import ProtocolConfig, Scan, plan_study
+from lumbargrade.phantom.render import render_slice
+from lumbargrade.phantom.scene import Scene, build_scene
+from lumbargrade.phantom.skeleton import Skeleton
+from lumbargrade.study import Instance, Series, SeriesTiming, Stack, Study
+from lumbargrade.terms import LEVELS, Condition, Finding, SeriesRole
+
+_ROLE_OF_LABEL = {
+    Condition.SPINAL_CANAL_STENOSIS: SeriesRole.SAGITTAL_T2,
+    Condition.NEURAL_FORAMINAL_NARROWING: SeriesRole.SAGITTAL_T1,
+    Condition.SUBARTICULAR_STENOSIS: SeriesRole.AXIAL_T2,
+}
+"""In which series the competition's readers marked each condition."""
+
+_SLACK_MM = 1.0
+_MM_PER_DEGREE = 0.1
+"""Among axial slices near a site one that is level with the disc is preferred to one that is nearer: a degree costs as much as 0.1 mm."""
+
+_SERIES_IDS = 3_999_999_979
+"""Series ids are drawn below this prime, so that steps from one to the next never meet within a study."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhantomConfig:
+    """What kind of patients and pictures. ``clutter`` scales what lies around the spine and inside the bones."""
+
+    anatomy: AnatomyConfig = field(default_factory=AnatomyConfig)
+    contrast: Contrast = Contrast.PHYSICS
+    protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
+    clutter: float = 1.0
+
+
+_PHYSICS = PhantomConfig()
+_RANDOMISED = PhantomConfig(
+    AnatomyConfig(spread=1.5, lesions=1.5), Contrast.RANDOMISED, ProtocolConfig(missing_series=0.05, tilt_error_deg=5.0), clutter=1.5
+)
+CONFIGS: Mapping[str, tuple[PhantomConfig, ...]] = {
+    "physics": (_PHYSICS,),
+    "randomised": (_RANDOMISED,),
+    "mixed": (_PHYSICS, _RANDOMISED),
+}
+"""The named configurations; studies take turns where a name stands for several."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Landmark:
+    """Where a finding is seen: the nearest slice of a series that reaches it, as the competition's readers mark it.
+
+    Attributes:
+        series_index: of ``Study.series``.
+        point_lps_mm: (3,) the site itself in the coordinates of the series' headers, up to half a slice off the slice's plane.
+    """
+
+    series_index: int
+    instance_number: int
+    column_px: float
+    row_px: float
+    point_lps_mm: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patient:
+    """A synthetic patient.
+
+    Attributes:
+        truth: the 25 findings in the order of ``FINDINGS``.
+        landmarks: by finding; absent where no series of the right kind reaches the site.
+    """
+
+    study: Study
+    truth: tuple[FindingTruth, ...]
+    landmarks: Mapping[Finding, Landmark]
+    anatomy: Anatomy
+
+
+def make_patient(seed: int, config: PhantomConfig, workers: int = 1) -> Patient:
+    """Draw a patient and scan them. The same seed and configuration give the same patient, whatever the number of ``workers`` (threads).
+
+    Raises:
+        ValueError: a negative seed.
+    """
+    if seed < 0:
+        raise ValueError(f"a seed is at least 0, not {seed}")
+    streams = [np.random.default_rng(sequence) for sequence in np.random.SeedSequence(seed).spawn(5)]
+    anatomy_rng, scene_rng, protocol_rng, pose_rng, mr_rng = streams
+    scene = build_scene(sample_anatomy(anatomy_rng, config.anatomy), scene_rng, config.clutter)
+    pose = _sample_pose(pose_rng)
+    field_tesla = 3.0 if mr_rng.random() < 0.35 else 1.5
+    taken = []
+    for scan in plan_study(scene.skeleton, config.protocol, protocol_rng):
+        pictures, sequences = _take(scene, scan, config.contrast, field_tesla, mr_rng, workers)
+        for weighting, sequence, images in zip(scan.weightings, sequences, pictures, strict=True):
+            taken.append(_TakenSeries(scan, weighting, sequence, images, pose.moved(_sample_motion(pose_rng))))
+    truth = measure_findings(scene)
+    names = _Names(seed, config)
+    study = Study(names.uid("study"), str(names.number), tuple(_to_series(each, index, names) for index, each in enumerate(taken)))
+    return Patient(study, truth, _find_landmarks(taken, truth, scene.skeleton), scene.anatomy)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _TakenSeries:
+    """A series before it has names; ``pose`` is where the patient lay during it."""
+
+    scan: Scan
+    weighting: Weighting
+    sequence: Sequence
+    images: Images
+    pose: Pose
+
+    @property
+    def role(self) -> SeriesRole:
+        return self.scan.role(self.weighting)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Identifiers that follow from seed and configuration."""
+
+    seed: int
+    config: PhantomConfig
+
+    def uid(self, of: str) -> str:
+        """A UID derived from a UUID (PS3.5 B.2)."""
+        return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, f'lumbargrade phantom {self.seed} {self.config} {of}').int}"
+
+    @property
+    def number(self) -> int:
+        return int(self.uid("number")[5:]) % _SERIES_IDS
+
+    def series_id(self, index: int) -> int:
+        return (self.number + 1_234_567_891 * (index + 1)) % _SERIES_IDS
+
+
+def _sample_pose(rng: np.random.Generator) -> Pose:
+    """On the back, up to 6 degrees off straight, somewhere near the middle of the scanner."""
+    return Pose(rotation(np.clip(rng.normal(0, 2.5, 3), -6, 6)), rng.normal((0, 0, 0), (12, 40, 60)))
+
+
+def _sample_motion(rng: np.random.Generator) -> FloatArray:
+    """(3,) millimetres that the patient has moved before a series; one in ten has moved as a patient does who changes position."""
+    motion = rng.normal(0, 0.8, 3)
+    if rng.random() < 0.1:
+        motion *= rng.uniform(1, 4) / np.linalg.norm(motion)
+    return np.asarray(motion)
+
+
+def _take(
+    scene: Scene, scan: Scan, contrast: Contrast, field_tesla: float, rng: np.random.Generator, workers: int
+) -> tuple[list[Images], list[Sequence]]:
+    """(slices, rows, columns) pictures of each of the scan's series, and their sequences."""
+    is_axial = scan.plane is AnatomicalPlane.AXIAL
+    sequences = [sample_sequence(weighting, is_axial, field_tesla, rng) for weighting in scan.weightings]
+    signals = sample_signals(tuple(sequences), scene.anatomy, contrast, rng)
+    with ThreadPoolExecutor(workers) as pool:
+        rendered = np.stack(list(pool.map(lambda plane: render_slice(scene, plane, signals), scan.planes)))
+    pictures = []
+    for index, weighting in enumerate(scan.weightings):
+        settings = sample_acquisition(weighting, scan.plane, contrast, _front_px(scene.skeleton, scan), rng)
+        pictures.append(acquire(rendered[:, 0, index], rendered[:, 1, index], settings, rng))
+    return pictures, sequences
+
+
+def _front_px(skeleton: Skeleton, scan: Scan) -> float:
+    """Column of the foremost edge of the lumbar vertebrae in a sagittal picture."""
+    bodies = slice(LUMBAR_DISCS[0], LUMBAR_DISCS[-1] + 2)
+    front = skeleton.vertebra_origin[bodies] - skeleton.vertebra_axes[bodies, 1] * skeleton.anatomy.body_depth[bodies, None] / 2
+    return float(scan.planes[len(scan.planes) // 2].affine.to_px(front)[:, 0].min())
+
+
+def _to_series(taken: _TakenSeries, index: int, names: _Names) -> Series:
+    """The series as reading its files would give it."""
+    scan = taken.scan
+    instances = [
+        Instance(names.uid(f"instance {index} {number}"), number, taken.pose.affine_to_scanner(plane.affine), image)
+        for number, plane, image in zip(scan.instance_numbers, scan.planes, taken.images, strict=True)
+    ]
+    groups = group_by_orientation([instance.affine for instance in instances])
+    stacks = tuple(Stack.ordered([instances[member] for member in group]) for group in groups)
+    facing = "AX" if scan.plane is AnatomicalPlane.AXIAL else "SAG"
+    timing = SeriesTiming(taken.sequence.echo_ms, taken.sequence.repetition_ms, taken.sequence.inversion_ms)
+    description = f"{facing} {taken.weighting.value}{'' if taken.weighting is Weighting.STIR else ' TSE'}"
+    return Series(names.uid(f"series {index}"), str(names.series_id(index)), description, timing, taken.role, "made so", stacks)
+
+
+def _find_landmarks(taken: list[_TakenSeries], truth: tuple[FindingTruth, ...], skeleton: Skeleton) -> dict[Finding, Landmark]:
+    found = {each.finding: _find_landmark(taken, each, skeleton) for each in truth}
+    return {finding: landmark for finding, landmark in found.items() if landmark is not None}
+
+
+def _find_landmark(taken: list[_TakenSeries], truth: FindingTruth, skeleton: Skeleton) -> Landmark | None:
+    """The slice that shows the site best, among those within half a spacing and a millimetre that have it in the picture."""
+    disc_normal = skeleton.disc_axes[LUMBAR_DISCS[LEVELS.index(truth.finding.level)], 2]
+    best, best_cost = None, np.inf
+    for index, series in enumerate(taken):
+        if series.role is not _ROLE_OF_LABEL[truth.finding.condition]:
+            continue
+        for number, plane in zip(series.scan.instance_numbers, series.scan.planes, strict=True):
+            distance = abs(float(plane.affine.distances_mm(truth.point_mm)[0]))
+            column, row = plane.affine.to_px(truth.point_mm)[0].tolist()
+            in_picture = 0 <= column <= plane.columns - 1 and 0 <= row <= plane.rows - 1
+            tilt = 0.0 if series.role.is_sagittal else angle_between_deg(plane.affine.normal, disc_normal)
+            cost = distance + _MM_PER_DEGREE * tilt
+            if in_picture and distance <= series.scan.spacing_mm / 2 + _SLACK_MM and cost < best_cost:
+                best, best_cost = Landmark(index, number, column, row, series.pose.to_scanner(truth.point_mm)), cost
+    return best

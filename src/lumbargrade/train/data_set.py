@@ -1,0 +1,148 @@
+"""A labelled data set in the competition's layout as what training needs: one value a study, and a fingerprint of the whole."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lumbargrade.competition import (
+    DataSet,
+    LabelCoordinate,
+    Split,
+    StudyLabels,
+    open_data_set,
+    read_coordinates,
+    read_labels,
+    read_series_roles,
+)
+from lumbargrade.dicom import StudySource, find_studies, read_study
+from lumbargrade.errors import DicomError, InputError
+from lumbargrade.study import Instance, Study
+from lumbargrade.terms import FINDINGS, Finding, SeriesRole, Severity
+from lumbargrade.train.landmarks import Landmark, StudyLandmarks
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledStudy:
+    """One study on disk with what readers said about it.
+
+    Attributes:
+        folder: its series' folder.
+        roles: the role of each series by the name of its folder.
+        coordinates: where readers saw findings; not empty.
+        severities: the labels; missing ones are absent.
+    """
+
+    study_id: int
+    folder: Path
+    roles: Mapping[str, SeriesRole]
+    coordinates: tuple[LabelCoordinate, ...]
+    severities: Mapping[Finding, Severity]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledData:
+    """A whole data set.
+
+    Attributes:
+        labels: of all studies of ``train.csv``.
+        studies: by id, those that have coordinates.
+        fingerprint: sha256 of the tables and of the names and sizes of all picture files.
+    """
+
+    labels: StudyLabels
+    studies: dict[int, LabelledStudy]
+    fingerprint: str
+
+    def labels_of(self, study_ids: tuple[int, ...]) -> StudyLabels:
+        """The labels of some of the studies, in the given order."""
+        rows = {study_id: row for row, study_id in enumerate(self.labels.study_ids)}
+        return StudyLabels(study_ids, self.labels.severities[[rows[study_id] for study_id in study_ids]])
+
+
+def open_labelled_data(path: Path) -> LabelledData:
+    """Read the tables of a data set and look at its files' names and sizes; no picture is opened.
+
+    Raises:
+        InputError: no data set, a table is missing or unusable, or no labelled study has coordinates.
+    """
+    data_set = open_data_set(path)
+    tables = (data_set.labels_path, data_set.coordinates_path, data_set.series_path(Split.TRAIN))
+    for table in tables:
+        if not table.is_file():
+            raise InputError(f"{table}: no such table; training needs {', '.join(each.name for each in tables)}")
+    labels, roles = read_labels(tables[0]), read_series_roles(tables[2])
+    coordinates: dict[int, list[LabelCoordinate]] = defaultdict(list)
+    for point in read_coordinates(tables[1]):
+        coordinates[point.study_id].append(point)
+    studies = {
+        study_id: LabelledStudy(
+            study_id,
+            data_set.study_folder(Split.TRAIN, study_id),
+            {str(series_id): role for series_id, role in roles.get(study_id, {}).items()},
+            tuple(coordinates[study_id]),
+            _severities(labels, row),
+        )
+        for row, study_id in enumerate(labels.study_ids)
+        if study_id in coordinates
+    }
+    if not studies:
+        raise InputError(f"{tables[1]}: no coordinate of any study of {tables[0].name}; training needs to know where the findings are")
+    return LabelledData(labels, studies, _fingerprint(data_set, tables))
+
+
+def read_labelled_study(labelled: LabelledStudy) -> tuple[Study, StudyLandmarks]:
+    """The study and its labelled points in the patient; coordinates of pictures that cannot be used are left out.
+
+    Raises:
+        DicomError: no usable image.
+    """
+    source = _whole_study(labelled)
+    study = read_study(source, labelled.roles)
+    return study, _landmarks(study, labelled)
+
+
+def _whole_study(labelled: LabelledStudy) -> StudySource:
+    """All of a study's files as one source: in this layout the folder says what belongs together, whatever the identifiers say."""
+    sources = [source for source in find_studies(labelled.folder) if source.refusal is None]
+    if not sources:
+        raise DicomError(f"{labelled.folder.name}: only archives that cannot be opened; DICOM images are needed")
+    files = tuple(file for source in sources for file in source.files)
+    return StudySource(labelled.folder.name, files, sources[0].problems)
+
+
+def _landmarks(study: Study, labelled: LabelledStudy) -> StudyLandmarks:
+    instances = {(series.folder, instance.instance_number): instance for series in study.series for instance in series.instances}
+    landmarks: StudyLandmarks = {}
+    for point in labelled.coordinates:
+        instance = instances.get((str(point.series_id), point.instance_number))
+        if instance is not None:
+            landmarks[point.finding] = _landmark(point, instance, labelled.severities)
+    return landmarks
+
+
+def _landmark(point: LabelCoordinate, instance: Instance, severities: Mapping[Finding, Severity]) -> Landmark:
+    place = instance.affine.to_lps(np.array([[point.column_px, point.row_px]]))[0]
+    return Landmark(point.finding, place, instance, severities.get(point.finding))
+
+
+def _severities(labels: StudyLabels, row: int) -> dict[Finding, Severity]:
+    values, missing = labels.severities.data[row].tolist(), np.ma.getmaskarray(labels.severities)[row].tolist()
+    return {finding: Severity(value) for finding, value, absent in zip(FINDINGS, values, missing, strict=True) if not absent}
+
+
+def _fingerprint(data_set: DataSet, tables: tuple[Path, ...]) -> str:
+    digest = hashlib.sha256()
+    for table in tables:
+        digest.update(hashlib.sha256(table.read_bytes()).digest())
+    files = sorted((str(file.relative_to(data_set.train_images)), file.stat().st_size) for file in _files(data_set.train_images))
+    for name, size in files:
+        digest.update(f"{name}\n{size}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file()]

@@ -1,0 +1,160 @@
+"""A training run from a data set to a calibrated model, on one page: index, train, predict what was held out, calibrate, write.
+
+A stage whose product is there is not repeated, so an interrupted run goes on where it stopped. The folder of a run::
+
+    plan.json  stages.json      what the run was asked for; seconds a stage
+    cache/<study_id>.npz        prepared studies (elsewhere if so asked)
+    weights/                    the networks and their manifest: a model
+    held_out/fold-<k>.npz       logits and localisation errors of each fold's held-out studies
+    oof.csv  run.json           the held-out predictions; everything about the run
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lumbargrade import __version__
+from lumbargrade.competition import hold_out_sets, write_out_of_fold
+from lumbargrade.errors import UsageError
+from lumbargrade.models import write_manifest
+from lumbargrade.models.bundle import RUN_WEIGHTS
+from lumbargrade.train.config import TrainConfig
+from lumbargrade.train.data_set import LabelledData, open_labelled_data
+from lumbargrade.train.held_out import HeldOutStudies, predict_held_out
+from lumbargrade.train.index import LeftOut, index_studies
+from lumbargrade.train.loop import training_device
+from lumbargrade.train.member import MOST_AT_ONCE, NETWORKS, MemberPlan, cores, train_members
+from lumbargrade.train.outcome import describe, fit_on, tilted_scores
+from lumbargrade.train.record import StageClock, settle_plan, software, write_json
+from lumbargrade.train.study_cache import open_cache
+
+SCHEMA = "lumbargrade/run/1"
+STUDIES_A_FOLD = 2
+"""Fewer, and a fold says nothing about the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run is carried out; of these only ``folds`` changes its result.
+
+    Attributes:
+        folds: members to train, each without its fold; 1 trains one member on five sixths.
+        workers: processes side by side.
+        cache: where prepared studies lie, None for the run's own folder.
+    """
+
+    folds: int = 5
+    workers: int = 1
+    cache: Path | None = None
+    quiet: bool = False
+
+
+def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOptions, warn: Callable[[str], None]) -> dict[str, Any]:
+    """Carry a run out or on; ``warn`` is told of each study that is left out. Returns what ``run.json`` holds.
+
+    Raises:
+        UsageError: the folder holds another run, or there are too few studies for the folds.
+        InputError: the data set cannot be learnt from.
+    """
+    data = open_labelled_data(data_dir)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    plan = {"config": config.as_dict(), "folds": options.folds, "data_fingerprint": data.fingerprint, "version": __version__}
+    settle_plan(run_dir, plan)
+    clock, cache = StageClock(run_dir), open_cache(options.cache or run_dir / "cache", data.fingerprint)
+    try:
+        with clock.stage("index"):
+            left_out = index_studies(list(data.studies.values()), cache, options.workers, options.quiet)
+        for each in left_out:
+            warn(f"study {each.study_id} is left out: {each.reason}")
+        members = _plan_members(data, left_out, config, options.folds)
+        for member in members:
+            cache.require_enough(member.training)
+        weights = run_dir / RUN_WEIGHTS
+        weights.mkdir(exist_ok=True)
+        with clock.stage("train"):
+            train_members(members, config, cache, weights, options.workers, options.quiet)
+        with clock.stage("held_out"):
+            parts = [_held_out(member, data, run_dir, config, options) for member in members]
+    finally:
+        _remove_partial_files(run_dir, cache.folder)
+    return _conclude(run_dir, data, left_out, members, parts, config, options, clock)
+
+
+def _plan_members(data: LabelledData, left_out: list[LeftOut], config: TrainConfig, folds: int) -> list[MemberPlan]:
+    absent = {each.study_id for each in left_out}
+    usable = tuple(sorted(study_id for study_id in data.studies if study_id not in absent))
+    if len(usable) < STUDIES_A_FOLD * folds or len(usable) < STUDIES_A_FOLD:
+        raise UsageError(f"{len(usable)} usable studies for {folds} folds: at least {STUDIES_A_FOLD} a fold are needed; try fewer --folds")
+    members = []
+    for fold, (training, held_out) in enumerate(hold_out_sets(data.labels_of(usable), folds, config.seed)):
+        files = {name: f"{name}.onnx" if folds == 1 else f"{name}-{fold}.onnx" for name in NETWORKS}
+        ids = [tuple(usable[index] for index in indices) for indices in (training, held_out)]
+        members.append(MemberPlan(fold, config.seed + fold, ids[0], ids[1], files))
+    return members
+
+
+def _held_out(member: MemberPlan, data: LabelledData, run_dir: Path, config: TrainConfig, options: RunOptions) -> HeldOutStudies:
+    path = run_dir / "held_out" / f"fold-{member.fold}.npz"
+    if not path.is_file():
+        path.parent.mkdir(exist_ok=True)
+        studies = [data.studies[study_id] for study_id in member.held_out]
+        networks = {name: run_dir / RUN_WEIGHTS / file for name, file in member.files.items()}
+        threads = max(1, cores(config) // options.workers)
+        label = f"grading held-out fold {member.fold}"
+        predict_held_out(studies, networks, label, options.workers, threads, options.quiet).write(path)
+    return HeldOutStudies.read(path)
+
+
+def _conclude(
+    run_dir: Path,
+    data: LabelledData,
+    left_out: list[LeftOut],
+    members: list[MemberPlan],
+    parts: list[HeldOutStudies],
+    config: TrainConfig,
+    options: RunOptions,
+    clock: StageClock,
+) -> dict[str, Any]:
+    """Calibrate on all held-out studies together, and write the model's manifest, the held-out predictions and the record."""
+    held_out = HeldOutStudies.joined(parts)
+    labels = data.labels_of(tuple(held_out.study_ids.tolist()))
+    calibrations = fit_on(held_out, labels)
+    contents = [{"networks": member.files, "calibration": calibrations} for member in members]
+    write_manifest(run_dir / RUN_WEIGHTS, f"lumbargrade-{config.name}", f"{__version__}+{data.fingerprint[:8]}", contents)
+    fold_of = {study_id: member.fold for member in members for study_id in member.held_out}
+    folds = np.array([fold_of[study_id] for study_id in labels.study_ids])
+    write_out_of_fold(run_dir / "oof.csv", tilted_scores(held_out, calibrations), folds)
+    at_once = max(1, min(options.workers, len(members) * len(NETWORKS), MOST_AT_ONCE))
+    record = {
+        "schema": SCHEMA,
+        "config": config.as_dict(),
+        "seed": config.seed,
+        "folds": options.folds,
+        "data": {
+            "fingerprint": data.fingerprint,
+            "labelled_studies": len(data.labels.study_ids),
+            "used_studies": len(data.studies) - len(left_out),
+            "left_out": [asdict(each) for each in left_out],
+        },
+        "software": software(),
+        "machine": {
+            "cores": cores(TrainConfig()),
+            "workers": options.workers,
+            "threads_a_network": max(1, cores(config) // at_once),
+            "device": training_device().type,
+        },
+        "seconds": clock.seconds,
+        "held_out": describe(held_out, labels, calibrations),
+        "calibration": calibrations,
+    }
+    write_json(run_dir / "run.json", record)
+    return record
+
+
+def _remove_partial_files(*folders: Path) -> None:
+    for folder in folders:
+        for path in folder.rglob("*.partial"):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,113 @@
+"""The folder of prepared studies: one compressed file of bytes each, so that training opens no DICOM and may run again and again."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lumbargrade.errors import InputError, UsageError
+from lumbargrade.grade.recipe import NETWORK_NAMES, RECIPES
+from lumbargrade.terms import Condition
+from lumbargrade.train.grader_samples import GraderSamples
+from lumbargrade.train.localiser_samples import LocaliserSample, sample_from_arrays, sample_to_arrays
+
+MARK = "cache.json"
+SCHEMA = "lumbargrade/cache/1"
+"""Counted up whenever preparation changes, so that no run learns from what an older version prepared."""
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyCache:
+    """Prepared studies by id. A study's file is there whole or not at all."""
+
+    folder: Path
+
+    def path(self, study_id: int) -> Path:
+        return self.folder / f"{study_id}.npz"
+
+    def write(self, study_id: int, localiser: LocaliserSample | None, graders: Mapping[Condition, GraderSamples]) -> None:
+        """Store one study; ``localiser`` is None where no sagittal slice can teach."""
+        arrays: Arrays = {}
+        if localiser is not None:
+            arrays |= {f"localiser_{name}": array for name, array in sample_to_arrays(localiser).items()}
+        for condition, samples in graders.items():
+            arrays |= {f"{NETWORK_NAMES[condition]}_{name}": array for name, array in _grader_arrays(samples).items()}
+        partial = self.path(study_id).with_suffix(".npz.partial")
+        with partial.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        partial.replace(self.path(study_id))
+
+    def localiser_samples(self, study_ids: Iterable[int]) -> list[LocaliserSample]:
+        """The sagittal slices of the studies that have any; about 2 MB a study in memory."""
+        return [sample for study_id in study_ids if (sample := self._localiser_sample(study_id)) is not None]
+
+    def grader_samples(self, condition: Condition, study_ids: Iterable[int]) -> GraderSamples:
+        """The labelled crops of one condition; about 0.5 MB a study in memory."""
+        return GraderSamples.joined([self._grader_samples(condition, study_id) for study_id in study_ids])
+
+    def require_enough(self, study_ids: Iterable[int]) -> None:
+        """Check that every network has something to learn from, before hours are spent on the first.
+
+        Raises:
+            InputError: a network has not.
+        """
+        counts: Counter[str] = Counter()
+        for study_id in study_ids:
+            with np.load(self.path(study_id), allow_pickle=False) as stored:
+                counts["localiser"] += "localiser_labelled" in stored.files
+                counts.update({name: len(stored[f"{name}_severities"]) for name in NETWORK_NAMES.values()})
+        if not counts["localiser"]:
+            raise InputError("no training study has a sagittal series with labelled points; the localiser needs at least one")
+        for condition, name in NETWORK_NAMES.items():
+            if counts[name] < 2:
+                raise InputError(f"{condition.value}: {counts[name]} labelled sites with a picture to train on; at least 2 are needed")
+
+    def _localiser_sample(self, study_id: int) -> LocaliserSample | None:
+        arrays = self._arrays(study_id, "localiser_")
+        return sample_from_arrays(arrays) if arrays else None
+
+    def _grader_samples(self, condition: Condition, study_id: int) -> GraderSamples:
+        arrays = self._arrays(study_id, f"{NETWORK_NAMES[condition]}_")
+        crops = tuple(np.asarray(arrays[f"crops_{recipe.input_name}"], np.uint8) for recipe in RECIPES[condition])
+        return GraderSamples(
+            condition,
+            crops,
+            np.asarray(arrays["present"], np.bool_),
+            np.asarray(arrays["severities"], np.int64),
+            np.asarray(arrays["finding_indices"], np.int64),
+        )
+
+    def _arrays(self, study_id: int, prefix: str) -> Arrays:
+        with np.load(self.path(study_id), allow_pickle=False) as stored:
+            return {name.removeprefix(prefix): stored[name] for name in stored.files if name.startswith(prefix)}
+
+
+def open_cache(folder: Path, fingerprint: str) -> StudyCache:
+    """The cache in a folder, made if it is not there.
+
+    Raises:
+        UsageError: the folder holds another data set's studies, or an older version's.
+    """
+    mark = folder / MARK
+    wanted = {"schema": SCHEMA, "data_fingerprint": fingerprint}
+    if mark.is_file():
+        if mark.read_text() != json.dumps(wanted):
+            raise UsageError(f"{folder}: prepared from other data or by another version; delete it or choose another --cache")
+        return StudyCache(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / (MARK + ".partial")
+    partial.write_text(json.dumps(wanted))
+    partial.replace(mark)
+    return StudyCache(folder)
+
+
+def _grader_arrays(samples: GraderSamples) -> Arrays:
+    crops = {f"crops_{recipe.input_name}": array for recipe, array in zip(RECIPES[samples.condition], samples.crops, strict=True)}
+    small = {"severities": samples.severities.astype(np.uint8), "finding_indices": samples.finding_indices.astype(np.uint8)}
+    return {**crops, "present": samples.present, **small}

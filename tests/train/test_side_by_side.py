@@ -1,0 +1,30 @@
+"""Processes side by side."""
+
+import multiprocessing
+import os
+
+import pytest
+
+from lumbargrade.errors import UsageError
+from lumbargrade.train.side_by_side import run_side_by_side
+
+
+def test_one_worker_works_here_and_in_order() -> None:
+    assert list(run_side_by_side(os.path.basename, ["a/x", "b/y"], 1)) == ["x", "y"]
+    assert list(run_side_by_side(lambda _: os.getpid(), [1, 2], 1)) == [os.getpid()] * 2
+
+
+def test_several_workers_are_other_processes() -> None:
+    assert sorted(run_side_by_side(abs, [-3, -1, -2], 2)) == [1, 2, 3]
+    assert multiprocessing.active_children() == []
+
+
+def test_an_error_in_a_worker_arrives_here_and_ends_the_others() -> None:
+    with pytest.raises(ValueError, match="x"):
+        list(run_side_by_side(int, ["x", "1", "2"], 2))
+    assert multiprocessing.active_children() == []
+
+
+def test_a_worker_that_dies_is_said_in_one_line() -> None:
+    with pytest.raises(UsageError, match="fewer --workers"):
+        list(run_side_by_side(os._exit, [9, 9], 2))

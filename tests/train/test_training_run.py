@@ -1,0 +1,180 @@
+"""A whole run on patients made of blobs: index, two processes of training, held-out grading, calibration, files."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from lumbargrade.competition import read_coordinates, read_labels, read_submission, write_coordinates
+from lumbargrade.errors import InputError, ModelFileError, UsageError
+from lumbargrade.models import load_bundle
+from lumbargrade.terms import Condition
+from lumbargrade.train.config import Schedule, TrainConfig
+from lumbargrade.train.run import RunOptions, train_run
+
+GRADER = Schedule(steps=8, batch_size=8, average_decay=0.8)
+CONFIG = TrainConfig(
+    name="blobs",
+    seed=3,
+    localiser=Schedule(steps=60, batch_size=3, learning_rate=5e-3, average_decay=0.9),
+    canal=GRADER,
+    foramen=GRADER,
+    subarticular=GRADER,
+)
+INSTANT = Schedule(steps=1, batch_size=2)
+INSTANT_CONFIG = TrainConfig(name="instant", threads=1, localiser=INSTANT, canal=INSTANT, foramen=INSTANT, subarticular=INSTANT)
+NETWORKS = ("localiser", "canal", "foramen", "subarticular")
+
+
+class Run(NamedTuple):
+    data: Path
+    folder: Path
+    record: dict
+    warnings: list[str]
+
+
+@pytest.fixture(scope="module")
+def run(blob_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run on the twelve patients, the files of one of whom are cut short."""
+    root = tmp_path_factory.mktemp("run")
+    data, folder, warnings = Path(shutil.copytree(blob_data, root / "data")), root / "run", []
+    for file in (data / "train_images" / "105").rglob("*.dcm"):
+        file.write_bytes(file.read_bytes()[:300])
+    record = train_run(data, folder, CONFIG, RunOptions(folds=1, workers=2, quiet=True), warnings.append)
+    return Run(data, folder, record, warnings)
+
+
+def test_a_run_leaves_a_model_that_is_loaded_by_the_runs_folder(run: Run) -> None:
+    bundle = load_bundle(run.folder)
+    assert bundle == load_bundle(run.folder / "weights")
+    assert bundle.name == "lumbargrade-blobs"
+    assert [tuple(sorted(member.contents)) for member in bundle.members] == [tuple(sorted(NETWORKS))]
+    assert set(bundle.members[0].calibration) == {condition.value for condition in Condition}
+
+
+def test_a_changed_weight_file_of_a_run_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    for file in (run.folder / "weights").iterdir():
+        (tmp_path / "weights" / file.name).write_bytes(file.read_bytes() + b"x" * (file.name == "canal.onnx"))
+    with pytest.raises(ModelFileError, match=r"canal\.onnx: sha256"):
+        load_bundle(tmp_path)
+
+
+def test_the_held_out_file_has_a_sixth_of_the_studies_and_their_fold(run: Run) -> None:
+    scores = read_submission(run.folder / "oof.csv")
+    assert len(scores.study_ids) == 2
+    assert set(scores.study_ids) < set(read_labels(run.data / "train.csv").study_ids)
+    lines = (run.folder / "oof.csv").read_text().splitlines()
+    assert lines[0] == "row_id,normal_mild,moderate,severe,fold"
+    assert {line.rsplit(",", 1)[1] for line in lines[1:]} == {"0"}
+
+
+def test_the_networks_learnt_where_the_foramina_are(run: Run) -> None:
+    held_out = run.record["held_out"]
+    errors = held_out["localisation_mm"]["neural_foraminal_narrowing"]
+    assert errors["marked_sites"] == 20
+    assert errors["found_sites"] >= 10
+    assert errors["median"] < 6
+    assert held_out["graded_findings"] > 10
+    assert 0 < held_out["score"] < 5
+
+
+def test_the_record_says_what_the_run_was_made_of(run: Run) -> None:
+    record = json.loads((run.folder / "run.json").read_text())
+    assert record == run.record
+    assert record["config"] == json.loads(json.dumps(CONFIG.as_dict()))
+    assert (record["seed"], record["folds"]) == (3, 1)
+    assert record["data"]["used_studies"] == 11
+    assert len(record["data"]["fingerprint"]) == 64
+    assert set(record["seconds"]) == {"index", "train", "held_out"}
+    assert {"lumbargrade", "torch", "onnxruntime", "git_commit"} <= set(record["software"])
+    assert record["machine"]["workers"] == 2
+    assert str(run.folder.parent) not in json.dumps(record)
+
+
+def test_a_damaged_study_is_one_warning_without_its_place_and_the_rest_is_used(run: Run) -> None:
+    (warning,) = run.warnings
+    assert warning.startswith("study 105 is left out: none of ")
+    assert str(run.data) not in warning
+    assert [each["study_id"] for each in run.record["data"]["left_out"]] == [105]
+    assert not (run.folder / "cache" / "105.npz").exists()
+
+
+def test_only_whole_files_are_left(run: Run) -> None:
+    assert not list(run.folder.rglob("*.partial"))
+    assert {path.name for path in (run.folder / "weights").iterdir()} == {"manifest.json", *(f"{name}.onnx" for name in NETWORKS)}
+
+
+def test_the_same_run_again_repeats_no_stage_and_changes_no_weight(run: Run) -> None:
+    products = [*(run.folder / "weights").glob("*.onnx"), *(run.folder / "cache").iterdir(), *(run.folder / "held_out").iterdir()]
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in products}
+    out_of_fold = (run.folder / "oof.csv").read_bytes()
+    again = train_run(run.data, run.folder, CONFIG, RunOptions(folds=1, workers=1, quiet=True), [].append)
+    assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in products} == before
+    assert (run.folder / "oof.csv").read_bytes() == out_of_fold
+    assert again["held_out"] == run.record["held_out"]
+
+
+def test_another_configuration_in_the_same_folder_is_refused_and_named(run: Run) -> None:
+    with pytest.raises(UsageError, match=r"config\.canal\.average_decay 0\.8 there and 0\.99 now.*choose another --output or delete"):
+        train_run(run.data, run.folder, INSTANT_CONFIG, RunOptions(folds=1, quiet=True), pytest.fail)
+    with pytest.raises(UsageError, match="folds 1 there and 2 now"):
+        train_run(run.data, run.folder, CONFIG, RunOptions(folds=2, quiet=True), pytest.fail)
+
+
+def test_a_cache_of_other_data_is_refused(run: Run, make_data_set: Callable[[Path, int], Path], tmp_path: Path) -> None:
+    data = make_data_set(tmp_path / "data", 2)
+    options = RunOptions(folds=1, cache=run.folder / "cache", quiet=True)
+    with pytest.raises(UsageError, match="prepared from other data"):
+        train_run(data, tmp_path / "run", INSTANT_CONFIG, options, pytest.fail)
+
+
+@pytest.mark.slow
+def test_two_folds_hold_every_study_out_once_and_share_a_cache(run: Run, tmp_path: Path) -> None:
+    options = RunOptions(folds=2, cache=run.folder / "cache", quiet=True)
+    record = train_run(run.data, tmp_path / "two", INSTANT_CONFIG, options, [].append)
+    assert record["held_out"]["studies"] == 11
+    assert len(read_submission(tmp_path / "two" / "oof.csv").study_ids) == 11
+    folds = {line.rsplit(",", 1)[1] for line in (tmp_path / "two" / "oof.csv").read_text().splitlines()[1:]}
+    assert folds == {"0", "1"}
+    members = load_bundle(tmp_path / "two").members
+    assert len(members) == 2
+    assert members[0].contents["canal"] != members[1].contents["canal"]
+    assert not (tmp_path / "two" / "cache").exists()
+
+
+def test_too_few_usable_studies_for_the_folds_are_refused(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"11 usable studies for 7 folds.*fewer --folds"):
+        train_run(run.data, tmp_path / "run", INSTANT_CONFIG, RunOptions(folds=7, cache=run.folder / "cache", quiet=True), [].append)
+
+
+@pytest.mark.parametrize("table", ["train.csv", "train_label_coordinates.csv", "train_series_descriptions.csv"])
+def test_a_missing_table_is_named(table: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "data" / "train_images").mkdir(parents=True)
+    for name in {"train.csv", "train_label_coordinates.csv", "train_series_descriptions.csv"} - {table}:
+        (tmp_path / "data" / name).write_bytes((run.data / name).read_bytes())
+    with pytest.raises(InputError, match=rf"{table}: no such table; training needs train\.csv"):
+        train_run(tmp_path / "data", tmp_path / "run", INSTANT_CONFIG, RunOptions(quiet=True), pytest.fail)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_condition_without_any_sample_is_named_before_training_starts(make_data_set: Callable[[Path, int], Path], tmp_path: Path) -> None:
+    data = make_data_set(tmp_path / "data", 2)
+    path = data / "train_label_coordinates.csv"
+    points = [point for point in read_coordinates(path) if point.finding.condition is not Condition.NEURAL_FORAMINAL_NARROWING]
+    write_coordinates(path, points)
+    with pytest.raises(InputError, match=r"neural_foraminal_narrowing: 0 labelled sites with a picture"):
+        train_run(data, tmp_path / "run", INSTANT_CONFIG, RunOptions(folds=1, quiet=True), pytest.fail)
+    assert not (tmp_path / "run" / "weights").exists()
+
+
+def test_the_error_of_a_located_site_is_its_distance_from_the_label(run: Run) -> None:
+    with np.load(run.folder / "held_out" / "fold-0.npz") as stored:
+        assert stored["errors_mm"].shape == (2, 25)
+        assert stored["has_coordinate"].all()
+        found = ~stored["no_errors"]
+    assert found.sum() == sum(each["found_sites"] for each in run.record["held_out"]["localisation_mm"].values())
