@@ -37,7 +37,17 @@ def test_signal_is_the_spin_echo_equation() -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_fluid_is_bright_on_t2(seed: int) -> None:
     bright = brightness(Weighting.T2, Contrast.PHYSICS, seed)
-    others = [Tissue.MUSCLE, Tissue.MARROW, Tissue.CORTEX, Tissue.ANNULUS, Tissue.ROOT, Tissue.CORD, Tissue.LIGAMENT, Tissue.VESSEL, *NUCLEI]
+    others = [
+        Tissue.MUSCLE,
+        Tissue.MARROW,
+        Tissue.CORTEX,
+        Tissue.ANNULUS,
+        Tissue.ROOT,
+        Tissue.CORD,
+        Tissue.LIGAMENT,
+        Tissue.VESSEL,
+        *NUCLEI,
+    ]
     assert all(bright[Tissue.CSF] > bright[other] for other in others)
 
 

@@ -31,5 +31,5 @@ def run(options: argparse.Namespace) -> int:
             bar.update(done - bar.n)
 
         data_set = write_data_set(options.output, options.studies, options.seed, options.config, options.workers, show)
-    say(f"{data_set.root}: {options.studies} studies with their truth")
+    say(f"{data_set.root}: {options.studies} {'study' if options.studies == 1 else 'studies'} with truth")
     return 0

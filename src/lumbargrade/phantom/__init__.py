@@ -1,6 +1,6 @@
 """Synthetic lumbar MR studies of patients that do not exist, with known truth.
 
 ``anatomy`` draws a patient's measurements, ``skeleton`` stands them up as frames and curves in space, ``sdf`` says how far any point lies
-from every tissue, ``measure`` grades the finished geometry, ``render`` and ``mr`` take MR pictures of it, ``patient`` makes a ``Study`` of
-all that. It never opens a file, and no label is painted: what is graded is what is drawn.
+from every tissue, ``measure`` grades the finished geometry, ``protocol`` says what is scanned, ``render``, ``mr`` and ``acquisition`` take
+MR pictures of it, ``patient`` makes a ``Study`` of all that. It never opens a file; no label is painted: what is graded is what is drawn.
 """

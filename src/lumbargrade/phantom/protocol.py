@@ -100,8 +100,9 @@ def _plan_sagittal(skeleton: Skeleton, weightings: tuple[Weighting, ...], rng: n
     columns = 8 * round(rows * float(rng.choice((0.7, 0.85, 1.0))) / 8)
     picture = _Picture(rows, columns, field_mm / rows, spacing_mm * float(rng.uniform(0.8, 1.0)))
     axes = _SAGITTAL_AXES @ rotation(rng.normal(0, (3.0, 1.3, 1.3))).T
-    centre = skeleton.vertebra_origin[_L3] + np.array([0.0, 20.0 + rng.uniform(-30, 12), rng.normal(0, 13)])
-    centre[0] = skeleton.disc_origin[LUMBAR_DISCS, 0].mean() + rng.normal(0, 2)
+    lateral, backward, _ = np.mean([skeleton.to_body(disc, (0.0, skeleton.disc_depth[disc], 0.0)) for disc in LUMBAR_DISCS], 0)
+    height = skeleton.vertebra_origin[_L3, 2] + rng.normal(0, 13)
+    centre = np.array([lateral + rng.normal(0, 2), backward + rng.uniform(-25, 15), height])
     planes = _stack(centre, axes, spacing_mm * _centred(count), picture)
     if rng.random() < _LEFT_IS_LATER:
         planes.reverse()

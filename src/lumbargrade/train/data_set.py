@@ -18,8 +18,8 @@ from lumbargrade.competition import (
     read_labels,
     read_series_roles,
 )
-from lumbargrade.dicom import StudySource, find_studies, read_study
-from lumbargrade.errors import DicomError, InputError
+from lumbargrade.dicom import find_study, read_study
+from lumbargrade.errors import InputError
 from lumbargrade.study import Instance, Study
 from lumbargrade.terms import FINDINGS, Finding, SeriesRole, Severity
 from lumbargrade.train.landmarks import Landmark, StudyLandmarks
@@ -100,18 +100,8 @@ def read_labelled_study(labelled: LabelledStudy) -> tuple[Study, StudyLandmarks]
     Raises:
         DicomError: no usable image.
     """
-    source = _whole_study(labelled)
-    study = read_study(source, labelled.roles)
+    study = read_study(find_study(labelled.folder), labelled.roles)
     return study, _landmarks(study, labelled)
-
-
-def _whole_study(labelled: LabelledStudy) -> StudySource:
-    """All of a study's files as one source: in this layout the folder says what belongs together, whatever the identifiers say."""
-    sources = [source for source in find_studies(labelled.folder) if source.refusal is None]
-    if not sources:
-        raise DicomError(f"{labelled.folder.name}: only archives that cannot be opened; DICOM images are needed")
-    files = tuple(file for source in sources for file in source.files)
-    return StudySource(labelled.folder.name, files, sources[0].problems)
 
 
 def _landmarks(study: Study, labelled: LabelledStudy) -> StudyLandmarks:

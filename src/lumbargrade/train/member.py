@@ -19,7 +19,7 @@ from lumbargrade.train.study_cache import StudyCache
 
 LOCALISER = "localiser"
 MOST_AT_ONCE = 4
-"""Networks trained at once: each holds its samples in memory, up to 2 GB in a thousand studies."""
+"""Networks trained at once: each holds its samples in memory, up to 3 GB for a thousand studies."""
 _CONDITIONS = {name: condition for condition, name in NETWORK_NAMES.items()}
 NETWORKS = (LOCALISER, *_CONDITIONS)
 """The networks of a member; the one that takes longest comes first."""
