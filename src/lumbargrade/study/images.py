@@ -71,7 +71,8 @@ class Stack:
     @property
     def positions_mm(self) -> FloatArray:
         """(n,) ascending positions along ``normal``."""
-        return np.array([float(self.normal @ instance.affine.origin_lps_mm) for instance in self.instances])
+        normal = self.normal
+        return np.array([float(normal @ instance.affine.origin_lps_mm) for instance in self.instances])
 
     @property
     def spacing_mm(self) -> float:
