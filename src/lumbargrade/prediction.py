@@ -1,7 +1,6 @@
 """The competition's submission: every study of a split through the pipeline, side by side, and the metric's tilt at the end."""
 
 import multiprocessing
-import signal
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -26,6 +25,7 @@ from lumbargrade.competition import (
 from lumbargrade.dicom import find_study, read_study
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.pipeline import Pipeline, StudyFailure, attempt
+from lumbargrade.side_by_side import begin_worker
 from lumbargrade.study import Study
 from lumbargrade.terms import Finding, SeriesRole
 
@@ -107,7 +107,8 @@ def predict_studies(requests: Sequence[StudyRequest], models: Path | None, worke
         pipeline = Pipeline.load(models)
         yield from (predict_study(pipeline, request) for request in requests)
         return
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_interrupts_to_the_parent)
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, begin_worker, (context.RLock(),))
     try:
         pending = {pool.submit(_predict_in_worker, models, request): request for request in requests}
         for future in as_completed(pending):
@@ -176,7 +177,3 @@ def _outcome(future: "Future[StudyPrediction]", request: StudyRequest) -> StudyP
         return future.result()
     except BrokenProcessPool:
         return _prior(request, StudyFailure(str(request.study_id), "its process ended unexpectedly, perhaps for want of memory"))
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

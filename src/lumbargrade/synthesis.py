@@ -11,12 +11,8 @@ A study's truth is put in place last, so a study that has one is complete, and a
 """
 
 import json
-import multiprocessing
 import shutil
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
@@ -27,8 +23,9 @@ import numpy as np
 from lumbargrade import __version__
 from lumbargrade.competition import DataSet, LabelCoordinate, Split, StudyLabels, write_coordinates, write_labels, write_series_roles
 from lumbargrade.dicom import HeaderProfile, write_series
-from lumbargrade.errors import InputError, LumbarGradeError, UsageError
+from lumbargrade.errors import InputError, UsageError
 from lumbargrade.phantom.patient import CONFIGS, Patient, PhantomConfig, make_patient
+from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.terms import FINDING_INDEX, FINDINGS, SeriesRole, Severity
 
 SCHEMA, TRUTH_SCHEMA = "lumbargrade/phantom/1", "lumbargrade/truth/1"
@@ -76,8 +73,7 @@ def write_data_set(output: Path, studies: int, seed: int, config: str, workers: 
         progress: called with (studies there, studies in all), first for those that were there before.
 
     Raises:
-        UsageError: an unknown configuration, a number below its least, or a folder that holds something else.
-        LumbarGradeError: a worker process died.
+        UsageError: an unknown configuration, a number below its least, a folder that holds something else, or a worker process that died.
     """
     configs = _checked_configs(studies, seed, config, workers)
     _claim(output, seed, configs)
@@ -86,7 +82,7 @@ def write_data_set(output: Path, studies: int, seed: int, config: str, workers: 
     report = progress or (lambda done, of: None)
     already = studies - len(missing)
     report(already, studies)
-    for written, _ in enumerate(_write_each(missing, workers), 1):
+    for written, _ in enumerate(run_side_by_side(write_study, missing, workers), 1):
         report(already + written, studies)
     shutil.rmtree(output / UNFINISHED, ignore_errors=True)
     _write_tables(DataSet(output))
@@ -138,25 +134,6 @@ def _claim(output: Path, seed: int, configs: Sequence[PhantomConfig]) -> None:
     partial = mark.with_name(f"{MARK}.partial")
     partial.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
     partial.replace(mark)
-
-
-def _write_each(orders: Sequence[StudyOrder], workers: int) -> Iterator[None]:
-    """Write the studies, yielding after each."""
-    if min(workers, len(orders)) <= 1:
-        yield from map(write_study, orders)
-        return
-    pool = ProcessPoolExecutor(min(workers, len(orders)), multiprocessing.get_context("spawn"), _leave_interrupts_to_the_parent)
-    try:
-        for future in as_completed([pool.submit(write_study, order) for order in orders]):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise LumbarGradeError("a process ended unexpectedly, perhaps for want of memory; run again with fewer workers to go on") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _truth(order: StudyOrder, patient: Patient) -> dict[str, Any]:

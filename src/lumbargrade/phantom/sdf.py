@@ -283,18 +283,32 @@ def _flavum(ax, y, z, k, side):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=True)
+def _is_far(origin, x, y, z, height, squared):  # type: ignore[no-untyped-def]
+    """Whether a point is more than ``height`` above or below a frame, or further than the root of ``squared``."""
+    px, py, pz = x - origin[0], y - origin[1], z - origin[2]
+    return abs(pz) > height or px * px + py * py + pz * pz > squared
+
+
+@njit(fastmath=True)
+def _local(origin, axes, x, y, z):  # type: ignore[no-untyped-def]
+    """A point in a frame."""
+    px, py, pz = x - origin[0], y - origin[1], z - origin[2]
+    return (
+        axes[0, 0] * px + axes[0, 1] * py + axes[0, 2] * pz,
+        axes[1, 0] * px + axes[1, 1] * py + axes[1, 2] * pz,
+        axes[2, 0] * px + axes[2, 1] * py + axes[2, 2] * pz,
+    )
+
+
+@njit(fastmath=True)
 def _spine(g, x, y, z, out):  # type: ignore[no-untyped-def]
     """Bone, disc, ligament and joint at one point, into ``out``."""
     body = arch = disc = flavum = joint = vein = FAR
     radius, nearest = 1.0, -1
     for i in range(N_VERTEBRAE):
-        px, py, pz = x - g.vertebra_origin[i, 0], y - g.vertebra_origin[i, 1], z - g.vertebra_origin[i, 2]
-        if abs(pz) > 48 or px * px + py * py + pz * pz > 9000:
+        if _is_far(g.vertebra_origin[i], x, y, z, 48.0, 9000.0):
             continue
-        r = g.vertebra_axes[i]
-        lx = r[0, 0] * px + r[0, 1] * py + r[0, 2] * pz
-        ly = r[1, 0] * px + r[1, 1] * py + r[1, 2] * pz
-        lz = r[2, 0] * px + r[2, 1] * py + r[2, 2] * pz
+        lx, ly, lz = _local(g.vertebra_origin[i], g.vertebra_axes[i], x, y, z)
         v = g.vertebrae[i]
         d = _body(lx, ly, lz, v, i >= S1)
         if d < body:
@@ -311,13 +325,9 @@ def _spine(g, x, y, z, out):  # type: ignore[no-untyped-def]
         elif ly > -v[V_DEPTH] - 5:
             arch = _smooth_min(arch, _sacral_arch(ax, ly, lz, v), 2.0)
     for i in range(N_DISCS):
-        px, py, pz = x - g.disc_origin[i, 0], y - g.disc_origin[i, 1], z - g.disc_origin[i, 2]
-        if abs(pz) > 42 or px * px + py * py + pz * pz > 4200:
+        if _is_far(g.disc_origin[i], x, y, z, 42.0, 4200.0):
             continue
-        r = g.disc_axes[i]
-        lx = r[0, 0] * px + r[0, 1] * py + r[0, 2] * pz
-        ly = r[1, 0] * px + r[1, 1] * py + r[1, 2] * pz
-        lz = r[2, 0] * px + r[2, 1] * py + r[2, 2] * pz
+        lx, ly, lz = _local(g.disc_origin[i], g.disc_axes[i], x, y, z)
         k = g.discs[i]
         if abs(lz) < k[D_HEIGHT] * 0.5 + abs(k[D_WEDGE] * ly) + 9 and abs(lx) < k[D_WIDTH] + 9 and abs(ly) < k[D_DEPTH] + 14:
             d, f = _disc(lx, ly, lz, k)

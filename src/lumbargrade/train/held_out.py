@@ -11,10 +11,10 @@ from lumbargrade.competition import MaskedFloats
 from lumbargrade.grade import finding_logits, sites_from_locations
 from lumbargrade.localise import locate_levels
 from lumbargrade.models import Network
+from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.terms import FINDINGS
 from lumbargrade.train.data_set import LabelledStudy, read_labelled_study
 from lumbargrade.train.progress import progress_bar
-from lumbargrade.train.side_by_side import run_side_by_side
 
 STUDIES_A_TASK = 8
 """Few enough for an even load, enough that loading the networks costs nothing."""

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lumbargrade.errors import InputError
+from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.study import Study
 from lumbargrade.train.data_set import LabelledStudy, read_labelled_study
 from lumbargrade.train.grader_samples import grader_samples
 from lumbargrade.train.landmarks import StudyLandmarks
 from lumbargrade.train.localiser_samples import LocaliserSample, prepare_localiser_study
 from lumbargrade.train.progress import progress_bar
-from lumbargrade.train.side_by_side import run_side_by_side
 from lumbargrade.train.study_cache import StudyCache
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 
 from lumbargrade.grade.recipe import NETWORK_NAMES
+from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.terms import Condition
 from lumbargrade.train.config import Schedule, TrainConfig
 from lumbargrade.train.grader import train_grader
 from lumbargrade.train.grader_network import export_grader
 from lumbargrade.train.localiser import train_localiser
 from lumbargrade.train.localiser_network import export_localiser
-from lumbargrade.train.side_by_side import run_side_by_side
 from lumbargrade.train.study_cache import StudyCache
 
 LOCALISER = "localiser"

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from lumbargrade.errors import UsageError
-from lumbargrade.train.side_by_side import run_side_by_side
+from lumbargrade.side_by_side import run_side_by_side
 
 
 def test_one_worker_works_here_and_in_order() -> None:

@@ -30,7 +30,7 @@ def run_side_by_side(function: Callable[[Task], Result], tasks: Sequence[Task], 
         return
     earlier = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=(context.RLock(),))
+    executor = ProcessPoolExecutor(workers, context, initializer=begin_worker, initargs=(context.RLock(),))
     try:
         for future in as_completed([executor.submit(function, task) for task in tasks]):
             yield future.result()
@@ -47,7 +47,7 @@ def run_side_by_side(function: Callable[[Task], Result], tasks: Sequence[Task], 
         raise
 
 
-def _begin_worker(bars_lock: RLock) -> None:
+def begin_worker(bars_lock: RLock) -> None:
     """Interrupts are left to the parent, and progress bars take turns on the terminal."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tqdm.set_lock(bars_lock)
