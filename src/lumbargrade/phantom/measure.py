@@ -24,8 +24,8 @@ _AXIAL_CUTS_MM = (-7.0, -5.0, -3.0, -1.0, 1.0, 3.0)
 """Heights over the disc plane at which canal and recesses are measured; the canal leaves out the lowest."""
 
 CUTS = {
-    Condition.SPINAL_CANAL_STENOSIS: (0.57, 0.40),
-    Condition.NEURAL_FORAMINAL_NARROWING: (1.05, 0.80),
+    Condition.SPINAL_CANAL_STENOSIS: (0.55, 0.40),
+    Condition.NEURAL_FORAMINAL_NARROWING: (1.20, 0.82),
     Condition.SUBARTICULAR_STENOSIS: (0.67, 0.325),
 }
 """Openness below which a finding is moderate, and severe."""
