@@ -72,12 +72,12 @@ def _composited(scene: Scene, points: FloatArray, plane: Plane, signals: Signals
     return out
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, error_model="numpy")
 def _clip(x: float) -> float:
     return min(max(x, 0.0), 1.0)
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, error_model="numpy")
 def _noise(texture, x, y, z, frequency):  # type: ignore[no-untyped-def]
     """Trilinear look-up in the periodic texture."""
     x, y, z = x * frequency, y * frequency, z * frequency
@@ -94,7 +94,7 @@ def _noise(texture, x, y, z, frequency):  # type: ignore[no-untyped-def]
     return low * (1 - w) + high * w
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, error_model="numpy")
 def _cover(parts, weight, tissue):  # type: ignore[no-untyped-def]
     """Put ``tissue`` over what is there, opaque by ``weight``."""
     if weight > 0:
@@ -103,7 +103,7 @@ def _cover(parts, weight, tissue):  # type: ignore[no-untyped-def]
         parts[tissue] += weight
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, error_model="numpy")
 def _trunk(parts, x, y, z, side, behind, skin, half_width, organs, texture, fine, coarse, muscle_fat, edge):  # type: ignore[no-untyped-def]
     """Skin, subcutaneous fat, muscles, vessels and organs; returns False outside the body."""
     middle_y = -40.0
@@ -152,7 +152,7 @@ def _trunk(parts, x, y, z, side, behind, skin, half_width, organs, texture, fine
     return True
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, error_model="numpy")
 def _spine(parts, f, edge):  # type: ignore[no-untyped-def]
     """Lay the spine over the trunk, outermost first."""
     bone = min(f[_BODY], f[_ARCH])
@@ -191,7 +191,7 @@ def _spine(parts, f, edge):  # type: ignore[no-untyped-def]
     _cover(parts, _clip(0.5 - f[_EXITING] / edge) * (1 - _clip(0.5 - walls / edge)), _ROOT)
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, error_model="numpy")
 def _marrow_gains(x, y, z, lesions, gains):  # type: ignore[no-untyped-def]
     """Water and fat gain of the marrow at a point, from its vertebra (the nearest in height) and from lesions."""
     nearest, water = 1e9, 1.0
@@ -208,7 +208,7 @@ def _marrow_gains(x, y, z, lesions, gains):  # type: ignore[no-untyped-def]
     return water, fat
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
 def _composite(points, fields, course, organs, lesions, texture, body, gains, water, fat, out):  # type: ignore[no-untyped-def]
     contrasts = water.shape[0]
     edge, muscle_fat, marrow_fat, half_width = body[0], body[1], body[2], body[3]
