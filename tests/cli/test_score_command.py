@@ -119,3 +119,17 @@ def test_the_real_sample_submission_scores_ln_3_in_every_condition(capsys: pytes
     assert [values[name] for name in FIELDS[1:4]] == pytest.approx([np.log(3)] * 3)
     assert values["any_severe_spinal"] == pytest.approx(-np.log(2 / 3))
     assert values["rows"] == 25
+
+
+def test_a_bootstrap_adds_an_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data(tmp_path)
+    assert run(tmp_path, "--bootstrap", "50") == 0
+    assert "95 % of 50 resamples of the studies: score" in capsys.readouterr().out
+    assert run(tmp_path, "--bootstrap", "50", "--json") == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["interval_95"]["low"] < values["score"] < values["interval_95"]["high"]
+
+
+def test_a_negative_number_of_resamples_is_wrong_usage(tmp_path: Path) -> None:
+    data(tmp_path)
+    assert run(tmp_path, "--bootstrap", "-1") == 2

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lumbargrade.competition import Coverage, match_submission, read_solution, read_submission_rows
-from lumbargrade.evaluate import Score, best_constant_score, score
+from lumbargrade.errors import UsageError
+from lumbargrade.evaluate import Score, ScoreInterval, best_constant_score, bootstrap_score, score
 
 EXAMPLE = "lumbargrade score data/train.csv run/oof.csv"
 
@@ -17,22 +18,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("submission", type=Path, metavar="SUBMISSION.csv", help="row_id, normal_mild, moderate, severe")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--subset", action="store_true", help="score only the studies that both files have")
+    parser.add_argument("--bootstrap", type=int, default=0, metavar="N", help="a 95 %% interval from N resamples of the studies")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the score, its four parts, and the score of the best constant on the same rows."""
+    if options.bootstrap < 0:
+        raise UsageError(f"--bootstrap {options.bootstrap}: at least 0 is needed")
     solution = read_solution(options.truth)
     submission = read_submission_rows(options.submission)
     scored = match_submission(solution, submission, Coverage.COMMON if options.subset else Coverage.ALL)
     truth = scored.solution
     result = score(truth.severities, scored.scores, truth.sample_weights)
     constant = best_constant_score(truth.severities, truth.sample_weights)
+    interval = None
+    if options.bootstrap:
+        interval = bootstrap_score(truth.severities, scored.scores, options.bootstrap, truth.sample_weights)
     if options.json:
         values = {"score": result.total, **asdict(result), "constant_prior": constant.total, "studies": len(truth.study_ids)}
+        if interval:
+            values["interval_95"] = asdict(interval)
         print(json.dumps(values))  # noqa: T201
     else:
         print(_text(result, constant, len(truth.study_ids)))  # noqa: T201
+        if interval:
+            print(_interval_text(interval, options.bootstrap))  # noqa: T201
     return 0
+
+
+def _interval_text(interval: ScoreInterval, repeats: int) -> str:
+    spans = f"score {interval.low:.4f} to {interval.high:.4f}, ratio {interval.ratio_low:.3f} to {interval.ratio_high:.3f}"
+    return f"95 % of {repeats} resamples of the studies: {spans}"
 
 
 def _text(result: Score, constant: Score, studies: int) -> str:
