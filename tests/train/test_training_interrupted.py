@@ -13,7 +13,9 @@ SECONDS = 60
 
 
 def test_an_interrupted_run_ends_at_once_in_one_line_and_leaves_whole_files_only(blob_data: Path, tmp_path: Path) -> None:
-    script = "import sys; from lumbargrade.cli import main; sys.exit(main(sys.argv[1:]))"
+    # A shell starts background jobs with interrupts ignored, and this test may be in one: the handler of a terminal is put back.
+    terminal = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    script = f"{terminal}; import sys; from lumbargrade.cli import main; sys.exit(main(sys.argv[1:]))"
     options = ["--output", str(tmp_path), "--config", "smoke", "--folds", "1", "--workers", "2", "--quiet"]
     command = [sys.executable, "-c", script, "train", str(blob_data), *options]
     with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
