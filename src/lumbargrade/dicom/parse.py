@@ -58,6 +58,8 @@ def read_all(content: bytes) -> Dataset:
     if _is_deflated(stream):
         return _read_deflated(stream, stop_before_pixels=False)
     dataset = dcmread(stream, force=True)
+    if not len(dataset):  # pydicom answers so where the file ends inside encapsulated pixels
+        raise DicomError("the file is cut short; copy it again")
     if "TransferSyntaxUID" not in dataset.file_meta:
         is_implicit, is_little_endian = dataset.original_encoding
         native = ExplicitVRLittleEndian if is_little_endian else ExplicitVRBigEndian
