@@ -1,5 +1,6 @@
 import base64
 import io
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lumbargrade.report.crop import cut_crop
-from lumbargrade.report.overview import axial_key_slices, cut_line_px, mid_sagittal, overview_image
+from lumbargrade.report.overview import axial_key_slices, cut_line_px, label_rows, mid_sagittal, overview_image
 from lumbargrade.study import Instance
 from lumbargrade.terms import SeriesRole
 
@@ -72,3 +73,12 @@ def test_every_canal_point_is_marked_where_it_projects(case, index):
     assert red > 200
     assert green > 160
     assert blue < 90
+
+
+def test_labels_stay_apart_in_order_and_inside_the_picture():
+    rows = label_rows([-30.0, 5.0, 95.0, 97.0, 99.0], gap=10.0, height=100.0)
+    assert min(rows) >= 5
+    assert max(rows) <= 90
+    assert all(below - above >= 10 for above, below in itertools.pairwise(rows))
+    assert label_rows([20.0, 60.0], gap=10.0, height=100.0) == [20.0, 60.0]
+    assert label_rows([], gap=10.0, height=100.0) == []

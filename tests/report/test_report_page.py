@@ -96,7 +96,7 @@ def test_table_has_the_patients_right_before_the_left(page):
 
 
 def test_every_table_cell_shows_the_probabilities_of_its_own_finding(case, page):
-    cells = re.findall(r'href="#finding-(\d+)" title="([^"]+)".*?<div class="percents">([^<]+)</div>', page, re.DOTALL)
+    cells = re.findall(r'href="#finding-(\d+)" title="([^"]+)".*?<div class="percents" title="[^"]+">([^<]+)</div>', page, re.DOTALL)
     assert len(cells) == 24
     for index, title, percents in cells:
         grade = case.grades.grades[int(index)]
@@ -108,7 +108,7 @@ def test_every_table_cell_shows_the_probabilities_of_its_own_finding(case, page)
 def test_not_graded_is_said_with_its_reason(page, ungraded):
     text = " ".join(_Page(page).text.split())
     assert "Not graded" in text
-    assert f"{ungraded[1]} (1: left subarticular zone L1/L2)" in text
+    assert f"{ungraded[1].capitalize()} (1: left subarticular zone L1/L2)" in text
     assert "1 of 25 findings not graded." in text
 
 
@@ -137,7 +137,7 @@ def test_study_in_which_nothing_was_graded_still_has_a_page(case):
     grades = replace(case.grades, locations=(), grades=tuple(Grade(f, None, None, "no usable series") for f in FINDINGS))
     text = " ".join(_Page(render_report(Study("1", "empty", ()), grades, 0.1)).text.split())
     assert "None of the 25 findings was graded." in text
-    assert "no usable series (25:" in text
+    assert "No usable series (25:" in text
     assert "No overview" in text
 
 
@@ -155,6 +155,13 @@ def test_summary_names_the_severe_findings_surest_first(case):
 def test_summary_of_a_quiet_study_says_so(case):
     quiet = tuple(Grade(g.finding, Probabilities(0.8, 0.1, 0.1), case.grades.grades[0].evidence) for g in case.grades.grades)
     assert summary_lines(replace(case.grades, grades=quiet)) == ("No moderate or severe finding among the 25 graded.",)
+
+
+def test_summary_without_a_severe_finding_says_that_first(case):
+    moderate = Grade(FINDINGS[0], Probabilities(0.2, 0.7, 0.1), case.grades.grades[0].evidence)
+    mild = tuple(Grade(g.finding, Probabilities(0.8, 0.1, 0.1), moderate.evidence) for g in case.grades.grades[1:])
+    lines = summary_lines(replace(case.grades, grades=(moderate, *mild)))
+    assert lines == ("No severe finding among the 25 graded.", "Moderate: spinal canal L1/L2.")
 
 
 @pytest.mark.parametrize(

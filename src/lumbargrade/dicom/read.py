@@ -24,9 +24,17 @@ Progress = Callable[[int, int], None]
 _SAME_PLACE = np.array([0.01] * 3 + [1e-3] * 6)  # millimetres of position, then direction cosines
 _SAME_ECHO_MS = 5.0
 _NEEDED = (
-    (SeriesRole.SAGITTAL_T1, "no_sagittal_t1", "no sagittal T1 series: the foramina cannot be graded as intended"),
-    (SeriesRole.SAGITTAL_T2, "no_sagittal_t2", "no sagittal T2 or STIR series: the canal cannot be graded as intended"),
-    (SeriesRole.AXIAL_T2, "no_axial_t2", "no axial T2 series: the subarticular zones cannot be graded as intended"),
+    (SeriesRole.SAGITTAL_T1, "no_sagittal_t1", "no sagittal T1 series: the foramina cannot be graded"),
+    (
+        SeriesRole.SAGITTAL_T2,
+        "no_sagittal_t2",
+        "no sagittal T2 or STIR series: the canal cannot be graded as well as with one",
+    ),
+    (
+        SeriesRole.AXIAL_T2,
+        "no_axial_t2",
+        "no axial T2 series: the subarticular zones cannot be graded",
+    ),
 )
 
 

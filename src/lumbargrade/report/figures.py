@@ -7,6 +7,7 @@ import numpy as np
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.report.crop import Crop, cut_crop, edge_letters
 from lumbargrade.report.drawing import SITE_COLOR, Canvas, Figure
+from lumbargrade.report.wording import ROLE_WORDS, site_words
 from lumbargrade.study import Evidence, Grade, Instance, Series, Study
 from lumbargrade.terms import Condition
 
@@ -43,12 +44,12 @@ def key_image(study: Study, grade: Grade) -> Figure | None:
     center_px = (grade.evidence.column_px, grade.evidence.row_px)
     if not all(math.isfinite(value) for value in center_px):
         return None
-    _, instance = source
+    series, instance = source
     crop = cut_crop(instance, center_px, (SIZE_MM, SIZE_MM), SPACING_MM)
     canvas = Canvas(crop.grey)
     mark_site(canvas, crop, instance.affine.to_lps(np.array([center_px], np.float64))[0], RING_RADIUS_MM[grade.finding.condition])
     annotate(canvas, crop)
-    return canvas.figure(f"Slice {instance.instance_number} with the site of the {grade.finding} ringed")
+    return canvas.figure(f"{ROLE_WORDS[series.role]}, slice {instance.instance_number}: {site_words(grade.finding)} ringed")
 
 
 def mark_site(canvas: Canvas, crop: Crop, point_lps_mm: FloatArray, radius_mm: float) -> None:

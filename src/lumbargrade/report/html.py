@@ -18,6 +18,7 @@ from lumbargrade.report.wording import (
     site_heading,
     site_words,
     summary_lines,
+    upper_first,
     whole_percents,
 )
 from lumbargrade.study import Evidence, Grade, Probabilities, Series, Study, StudyGrades
@@ -41,6 +42,12 @@ class GradeView:
     words: str
     sign: str
     percents: tuple[int, ...]
+
+    @property
+    def spelled_out(self) -> str:
+        """``Normal/mild 7 %, moderate 15 %, severe 78 %``."""
+        words = (SEVERITY_WORDS[severity] for severity in SEVERITIES)
+        return ", ".join(f"{word} {percent} %" for word, percent in zip(words, self.percents, strict=True)).capitalize()
 
     @classmethod
     def of(cls, probabilities: Probabilities) -> "GradeView":
@@ -122,13 +129,15 @@ def render_report(study: Study, grades: StudyGrades, seconds: float) -> str:
 
 
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("lumbargrade.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["upper_first"] = upper_first
+    return environment
 
 
 def _row(grades: StudyGrades, level: Level) -> Row:

@@ -86,16 +86,26 @@ def _is_inside(instance: Instance, points_px: FloatArray) -> np.ndarray[tuple[in
 
 
 def _draw_cuts(canvas: Canvas, crop: Crop, instances: tuple[Instance, ...]) -> None:
-    """Every cut as a thin line; its instance number at the left end, moved down where it would cover the number above."""
-    lowest_label = -_LABEL_GAP_PX
-    for instance in instances:
-        line = cut_line_px(crop, instance)
-        if line is None:
-            continue
-        (x, y), end = (tuple(float(value) for value in point) for point in line)
-        canvas.line((x, y), (end[0], end[1]), CUT_COLOR, width=1.2, opacity=0.85)
-        lowest_label = min(max(y, lowest_label + _LABEL_GAP_PX), canvas.height - _LABEL_GAP_PX)
-        canvas.text((max(x, 0.0) + 26, lowest_label), str(instance.instance_number), "lm", CUT_COLOR, size=18)
+    """Every cut as a thin line, its instance number above the line's left end."""
+    cuts = [(instance, line) for instance in instances if (line := cut_line_px(crop, instance)) is not None]
+    rows = label_rows([float(line[0, 1]) - _LABEL_GAP_PX / 2 for _, line in cuts], _LABEL_GAP_PX, canvas.height)
+    for (instance, line), row in zip(cuts, rows, strict=True):
+        (x, y), (end_x, end_y) = line.tolist()
+        canvas.line((x, y), (end_x, end_y), CUT_COLOR, width=1.2, opacity=0.85)
+        canvas.text((max(x, 0.0) + 26, row), str(instance.instance_number), "lm", CUT_COLOR, size=18)
+
+
+def label_rows(wanted: list[float], gap: float, height: float) -> list[float]:
+    """Where to write labels that are wanted at these rows, in this order: moved down until none covers the one above, and up where
+    they would leave the picture."""
+    rows: list[float] = []
+    for row in wanted:
+        rows.append(max(row, rows[-1] + gap if rows else gap / 2))
+    below = height
+    for index in reversed(range(len(rows))):
+        rows[index] = min(rows[index], below - gap)
+        below = rows[index]
+    return rows
 
 
 def _draw_levels(canvas: Canvas, crop: Crop, locations: tuple[LevelLocation, ...]) -> None:

@@ -26,14 +26,18 @@ def site_words(finding: Finding) -> str:
 
 def site_heading(finding: Finding) -> str:
     """``Left neural foramen L4/L5``."""
-    words = site_words(finding)
-    return words[0].upper() + words[1:]
+    return upper_first(site_words(finding))
+
+
+def upper_first(text: str) -> str:
+    """The text with a capital, the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def column_heading(condition: Condition, laterality: Laterality | None) -> str:
     """``Right neural foramen``: the head of a column."""
     side = f"{laterality.value} " if laterality else ""
-    return f"{side}{_SITE_WORDS[condition]}".capitalize()
+    return upper_first(f"{side}{_SITE_WORDS[condition]}")
 
 
 def whole_percents(probabilities: Probabilities) -> tuple[int, ...]:
@@ -53,17 +57,16 @@ def of_severity(grades: StudyGrades, severity: Severity) -> tuple[Grade, ...]:
 
 
 def summary_lines(grades: StudyGrades) -> tuple[str, ...]:
-    """The severe findings, the moderate ones, and how many were not graded: one sentence each, empty ones left out."""
+    """The severe findings, the moderate ones, and how many were not graded: one sentence each."""
     graded = sum(grade.is_graded for grade in grades.grades)
     if not graded:
         return (f"None of the {len(grades.grades)} findings was graded.",)
-    parts = []
-    for severity in (Severity.SEVERE, Severity.MODERATE):
-        sites = [site_words(grade.finding) for grade in of_severity(grades, severity)]
-        if sites:
-            parts.append(f"{SEVERITY_WORDS[severity]}: {', '.join(sites)}.")
-    if not parts:
-        parts.append(f"No moderate or severe finding among the {graded} graded.")
+    severe, moderate = (
+        ", ".join(site_words(grade.finding) for grade in of_severity(grades, severity)) for severity in (Severity.SEVERE, Severity.MODERATE)
+    )
+    parts = [f"Severe: {severe}." if severe else f"No {'' if moderate else 'moderate or '}severe finding among the {graded} graded."]
+    if moderate:
+        parts.append(f"Moderate: {moderate}.")
     if graded < len(grades.grades):
         parts.append(f"{len(grades.grades) - graded} of {len(grades.grades)} findings not graded.")
     return tuple(parts)
