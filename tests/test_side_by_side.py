@@ -6,7 +6,7 @@ import os
 import pytest
 
 from lumbargrade.errors import UsageError
-from lumbargrade.side_by_side import run_side_by_side
+from lumbargrade.side_by_side import run_despite_deaths, run_side_by_side
 
 
 def test_one_worker_works_here_and_in_order() -> None:
@@ -28,3 +28,10 @@ def test_an_error_in_a_worker_arrives_here_and_ends_the_others() -> None:
 def test_a_worker_that_dies_is_said_in_one_line() -> None:
     with pytest.raises(UsageError, match="fewer --workers"):
         list(run_side_by_side(os._exit, [9, 9], 2))
+
+
+def test_a_task_that_kills_its_process_costs_no_other_task_its_result() -> None:
+    deadly = "__import__('os')._exit(9)"
+    results = dict(run_despite_deaths(eval, ["1 + 1", "2 + 2", deadly, "3 + 3", "4 + 4"], 2))
+    assert results == {"1 + 1": 2, "2 + 2": 4, deadly: None, "3 + 3": 6, "4 + 4": 8}
+    assert multiprocessing.active_children() == []

@@ -1,12 +1,9 @@
 """The competition's submission: every study of a split through the pipeline, side by side, and the metric's tilt at the end."""
 
-import multiprocessing
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +22,11 @@ from lumbargrade.competition import (
 from lumbargrade.dicom import find_study, read_study
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.pipeline import Pipeline, StudyFailure, attempt
-from lumbargrade.side_by_side import begin_worker
+from lumbargrade.side_by_side import run_despite_deaths
 from lumbargrade.study import Study
 from lumbargrade.terms import Finding, SeriesRole
+
+_DIED = "its process ended unexpectedly, perhaps for want of memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +106,8 @@ def predict_studies(requests: Sequence[StudyRequest], models: Path | None, worke
         pipeline = Pipeline.load(models)
         yield from (predict_study(pipeline, request) for request in requests)
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, begin_worker, (context.RLock(),))
-    try:
-        pending = {pool.submit(_predict_in_worker, models, request): request for request in requests}
-        for future in as_completed(pending):
-            yield _outcome(future, pending[future])
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for request, prediction in run_despite_deaths(partial(_predict_in_worker, models), requests, workers):
+        yield prediction or _prior(request, StudyFailure(str(request.study_id), _DIED))
 
 
 def predict_study(pipeline: Pipeline, request: StudyRequest) -> StudyPrediction:
@@ -170,10 +163,3 @@ def _loaded(models: Path | None) -> Pipeline:
 
 def _predict_in_worker(models: Path | None, request: StudyRequest) -> StudyPrediction:
     return predict_study(_loaded(models), request)
-
-
-def _outcome(future: "Future[StudyPrediction]", request: StudyRequest) -> StudyPrediction:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        return _prior(request, StudyFailure(str(request.study_id), "its process ended unexpectedly, perhaps for want of memory"))

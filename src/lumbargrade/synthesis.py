@@ -128,10 +128,10 @@ def _claim(output: Path, seed: int, configs: Sequence[PhantomConfig]) -> None:
         if differing:
             raise UsageError(f"{output}: made with another {differing[0]}; give the same, or a new folder")
         return
-    if output.is_dir() and any(output.iterdir()):
+    partial = mark.with_name(f"{MARK}.partial")
+    if output.is_dir() and any(path != partial for path in output.iterdir()):
         raise UsageError(f"{output}: holds files but no {MARK}; a new or empty folder is needed")
     output.mkdir(parents=True, exist_ok=True)
-    partial = mark.with_name(f"{MARK}.partial")
     partial.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
     partial.replace(mark)
 

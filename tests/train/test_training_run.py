@@ -126,6 +126,15 @@ def test_another_configuration_in_the_same_folder_is_refused_and_named(run: Run)
         train_run(run.data, run.folder, CONFIG, RunOptions(folds=2, quiet=True), pytest.fail)
 
 
+def test_a_run_does_not_go_on_with_other_studies_than_it_was_begun_with(run: Run, tmp_path: Path) -> None:
+    data, folder = (Path(shutil.copytree(source, tmp_path / source.name)) for source in (run.data, run.folder))
+    for file in (data / "train_images" / "107").rglob("*.dcm"):
+        file.write_bytes(bytes(file.stat().st_size))  # unreadable now, with nothing changed in name and size
+    (folder / "cache" / "107.npz").unlink()
+    with pytest.raises(UsageError, match="begun with other usable studies"):
+        train_run(data, folder, CONFIG, RunOptions(folds=1, quiet=True), [].append)
+
+
 def test_a_cache_of_other_data_is_refused(run: Run, make_data_set: Callable[[Path, int], Path], tmp_path: Path) -> None:
     data = make_data_set(tmp_path / "data", 2)
     options = RunOptions(folds=1, cache=run.folder / "cache", quiet=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lumbargrade.competition import Coverage, match_submission, read_solution, read_submission_rows
 from lumbargrade.errors import UsageError
-from lumbargrade.evaluate import Score, ScoreInterval, best_constant_score, bootstrap_score, score
+from lumbargrade.evaluate import LEAST_CONSTANT, Score, ScoreInterval, best_constant_score, bootstrap_score, score
 
 EXAMPLE = "lumbargrade score data/train.csv run/oof.csv"
 
@@ -56,7 +56,7 @@ def _text(result: Score, constant: Score, studies: int) -> str:
     rows += [(f"  {name.replace('_', ' ')}", value, getattr(constant, name)) for name, value in asdict(result).items() if name != "rows"]
     lines = [f"{'':30}{'submission':>12}{'constant':>12}{'ratio':>8}"]
     for name, value, floor in rows:
-        ratio = f"{value / floor:8.3f}" if floor > 1e-6 else f"{'-':>8}"
+        ratio = f"{value / floor:8.3f}" if floor > LEAST_CONSTANT else f"{'-':>8}"
         lines.append(f"{name:30}{value:12.4f}{floor:12.4f}{ratio}")
     lines.append(
         f"{result.rows} labelled rows of {studies} studies; lower is better; constant: the weighted frequencies per column of this truth"

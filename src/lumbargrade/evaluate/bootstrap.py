@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from lumbargrade.competition import MaskedFloats, SeverityArray
 from lumbargrade.errors import TableError
-from lumbargrade.evaluate.metric import best_constant_score, score
+from lumbargrade.evaluate.metric import LEAST_CONSTANT, best_constant_score, score
 from lumbargrade.geometry.affine import FloatArray
 
 
@@ -26,7 +26,7 @@ def bootstrap_score(
 ) -> ScoreInterval:
     """The percentile bootstrap by study (Efron and Tibshirani 1993, chapter 13); arguments as in ``score``.
 
-    Resamples without a label of some condition, which have no score, are drawn again.
+    Resamples that have no score, without a label of some condition, or no ratio (``LEAST_CONSTANT``), are drawn again.
 
     Raises:
         TableError: as ``score``; or a score cannot be had from resamples of so few labels.
@@ -41,9 +41,11 @@ def bootstrap_score(
         weights = None if sample_weights is None else sample_weights[drawn]
         try:
             found = score(severities[drawn], submitted[drawn], weights).total
-            scores.append((found, found / best_constant_score(severities[drawn], weights).total))
-        except (TableError, ZeroDivisionError):
+            constant = best_constant_score(severities[drawn], weights).total
+        except TableError:
             continue
+        if constant > LEAST_CONSTANT:
+            scores.append((found, found / constant))
     if len(scores) < repeats:
         raise TableError(f"{len(severities)} studies have too few labels for a bootstrap")
     low, high = np.percentile(scores, [2.5, 97.5], axis=0)

@@ -20,6 +20,8 @@ from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.terms import FINDINGS, Condition, Severity
 
 EPS = float(np.finfo(np.float64).eps)
+LEAST_CONSTANT = 1e-6
+"""Below this the best constant's score is rounding (each column has one severity), and no ratio to it means anything."""
 
 
 @dataclass(frozen=True, slots=True)

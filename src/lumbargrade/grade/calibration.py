@@ -80,8 +80,13 @@ class Calibration:
         normal_mild, moderate, severe = self.probability_array(np.array([logits.values]))[0].tolist()
         return Probabilities(normal_mild, moderate, severe)
 
+    def scaled(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, 3) raw logits to (n, 3) calibrated logits."""
+        biases = np.array([0.0, self.moderate_bias, self.severe_bias])
+        return np.asarray(np.asarray(logits, np.float64) / self.temperature + biases)
+
     def probability_array(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, 3) raw logits to (n, 3) calibrated probabilities."""
-        scaled = np.asarray(logits, np.float64) / self.temperature + np.array([0.0, self.moderate_bias, self.severe_bias])
+        scaled = self.scaled(logits)
         powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))

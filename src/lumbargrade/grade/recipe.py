@@ -11,8 +11,8 @@ SAGITTAL_REACH_MM = 5.0
 """Sagittal slices lie 4 to 5.5 mm apart, so a covered site is at most 2.8 mm from one; 5 allows for localiser error and one lost slice."""
 AXIAL_REACH_MM = 6.0
 """Axial slices lie 4 to 5 mm apart; 6 mm from mid-disc is still disc, facet and recess, beyond is the pedicle (9th place rejects at 5)."""
-AXIAL_TILT_DEG = 30.0
-"""An unangled stack meets the L5/S1 disc at 15 to 30 degrees and is still read; steeper slices cut through two levels."""
+AXIAL_TILT_DEG = 45.0
+"""An unangled stack meets the L5/S1 disc at 15 to 40 degrees, the slope of the sacrum, and is still read; steeper slices are coronal."""
 AXIAL_TILT_UNKNOWN_DISC_DEG = 60.0
 """From the horizontal, where only a point is known: the steepest L5/S1 block, so that only mislabelled series are left out."""
 SAGITTAL_TILT_DEG = 45.0

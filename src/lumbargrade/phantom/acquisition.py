@@ -22,7 +22,7 @@ class Acquisition:
         fat_shift_px: displacement of fat against water.
         kept: (2,) share of k-space that is acquired along each axis; the rest is zero.
         blur_px: standard deviation of the apodisation's point spread, in pixels.
-        snr: of the brightest tissues, before filtering.
+        snr: of the brightest tissues, in the finished picture.
         shading: (6,) log gain of the receiver coils as a polynomial: towards posterior, its square, across, its square, through, of slices.
         posterior_axis: along which the index grows towards the patient's back, where the coils are.
         saturation_px: columns before this one are saturated (an anterior band); None without a band.

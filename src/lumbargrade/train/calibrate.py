@@ -38,8 +38,9 @@ def fit_calibration(logits: NDArray[np.float64], severities: NDArray[np.int64]) 
     free = [count >= FEWEST_PER_SEVERITY and counts[0] >= FEWEST_PER_SEVERITY for count in counts[1:]]
 
     def objective(parameters: NDArray[np.float64]) -> float:
-        probabilities = _calibration(parameters).probability_array(logits)[np.arange(len(severities)), severities]
-        return float(-np.log(np.maximum(probabilities, 1e-12)).mean() + PRIOR_SAMPLES * (parameters**2).sum() / len(severities))
+        scaled = _calibration(parameters).scaled(logits)
+        losses = np.logaddexp.reduce(scaled, axis=1) - scaled[np.arange(len(severities)), severities]
+        return float(losses.mean() + PRIOR_SAMPLES * (parameters**2).sum() / len(severities))
 
     log_temperatures = (float(np.log(TEMPERATURE_RANGE[0])), float(np.log(TEMPERATURE_RANGE[1])))
     bounds = [log_temperatures, *(BIAS_RANGE if is_free else (0.0, 0.0) for is_free in free)]

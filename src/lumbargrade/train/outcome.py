@@ -6,7 +6,7 @@ import numpy as np
 
 from lumbargrade.competition import COLUMN_PRIOR, StudyLabels, SubmissionScores, tilt
 from lumbargrade.errors import TableError
-from lumbargrade.evaluate import Score, best_constant_score, score
+from lumbargrade.evaluate import LEAST_CONSTANT, Score, best_constant_score, score
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.grade import Calibration
 from lumbargrade.terms import FINDINGS, Condition
@@ -62,7 +62,7 @@ def describe(held_out: HeldOutStudies, labels: StudyLabels, calibrations: dict[s
 
 
 def _ratio(found: Score, constant: Score) -> float | None:
-    return found.total / constant.total if constant.total > 0 else None
+    return found.total / constant.total if constant.total > LEAST_CONSTANT else None
 
 
 def _parts(found: Score) -> dict[str, float]:

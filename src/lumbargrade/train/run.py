@@ -3,12 +3,14 @@
 A stage whose product is there is not repeated, so an interrupted run goes on where it stopped. The folder of a run::
 
     plan.json  stages.json      what the run was asked for; seconds a stage
+    members.json                which studies each member learns from and which are held out
     cache/<study_id>.npz        prepared studies (elsewhere if so asked)
     weights/                    the networks and their manifest: a model
     held_out/fold-<k>.npz       logits and localisation errors of each fold's held-out studies
     oof.csv  run.json           the held-out predictions; everything about the run
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,13 +34,15 @@ from lumbargrade.train.record import StageClock, settle_plan, software, write_js
 from lumbargrade.train.study_cache import open_cache
 
 SCHEMA = "lumbargrade/run/1"
+MEMBERS = "members.json"
 STUDIES_A_FOLD = 2
 """Fewer, and a fold says nothing about the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a run is carried out; of these only ``folds`` changes its result.
+    """How a run is carried out; only ``folds`` changes what is learnt, though ``workers`` moves weights by rounding (threads add up in
+    another order).
 
     Attributes:
         folds: members to train, each without its fold; 1 trains one member on five sixths.
@@ -70,6 +74,7 @@ def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOp
         for each in left_out:
             warn(f"study {each.study_id} is left out: {each.reason}")
         members = _plan_members(data, left_out, config, options.folds)
+        _settle_members(run_dir, members, left_out)
         for member in members:
             cache.require_enough(member.training)
         weights = run_dir / RUN_WEIGHTS
@@ -79,7 +84,7 @@ def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOp
         with clock.stage("held_out"):
             parts = [_held_out(member, data, run_dir, config, options) for member in members]
     finally:
-        _remove_partial_files(run_dir, cache.folder)
+        _remove_partial_files(run_dir)
     return _conclude(run_dir, data, left_out, members, parts, config, options, clock)
 
 
@@ -94,6 +99,21 @@ def _plan_members(data: LabelledData, left_out: list[LeftOut], config: TrainConf
         ids = [tuple(usable[index] for index in indices) for indices in (training, held_out)]
         members.append(MemberPlan(fold, config.seed + fold, ids[0], ids[1], files))
     return members
+
+
+def _settle_members(run_dir: Path, members: list[MemberPlan], left_out: list[LeftOut]) -> None:
+    """Fix which studies each member learns from and is tried on: folds dealt anew would try networks on what they were trained on.
+
+    Raises:
+        UsageError: the run was begun with other studies, because one could not be read then or cannot be read now.
+    """
+    dealt = {str(member.fold): {"training": list(member.training), "held_out": list(member.held_out)} for member in members}
+    path = run_dir / MEMBERS
+    if not path.is_file():
+        write_json(path, dealt)
+    elif json.loads(path.read_text()) != dealt:
+        now = f"{len(left_out)} left out now"
+        raise UsageError(f"{run_dir}: begun with other usable studies ({now}); make the same ones readable, or choose another --output")
 
 
 def _held_out(member: MemberPlan, data: LabelledData, run_dir: Path, config: TrainConfig, options: RunOptions) -> HeldOutStudies:
@@ -154,7 +174,8 @@ def _conclude(
     return record
 
 
-def _remove_partial_files(*folders: Path) -> None:
-    for folder in folders:
-        for path in folder.rglob("*.partial"):
+def _remove_partial_files(run_dir: Path) -> None:
+    """Only in folders of this run alone: a shared cache may hold what another run is writing."""
+    for folder in (run_dir, run_dir / "cache", run_dir / RUN_WEIGHTS, run_dir / "held_out"):
+        for path in folder.glob("*.partial"):
             path.unlink(missing_ok=True)

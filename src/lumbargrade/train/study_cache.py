@@ -1,6 +1,7 @@
 """The folder of prepared studies: one compressed file of bytes each, so that training opens no DICOM and may run again and again."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class StudyCache:
             arrays |= {f"localiser_{name}": array for name, array in sample_to_arrays(localiser).items()}
         for condition, samples in graders.items():
             arrays |= {f"{NETWORK_NAMES[condition]}_{name}": array for name, array in _grader_arrays(samples).items()}
-        partial = self.path(study_id).with_suffix(".npz.partial")
+        partial = self.path(study_id).with_suffix(f".npz.{os.getpid()}.partial")  # two runs may share the cache
         with partial.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
         partial.replace(self.path(study_id))
