@@ -36,3 +36,8 @@ def test_its_pictures_are_a_study_like_any_other(output: Path, tmp_path: Path) -
     assert main(["grade", str(output / "patient-2"), "--output", str(tmp_path), "--quiet"]) == 0
     first, second = (json.loads((folder / "result.json").read_text()) for folder in (output, tmp_path / "patient-2"))
     assert [entry["severity"] for entry in first["findings"]] == [entry["severity"] for entry in second["findings"]]
+
+
+def test_a_negative_seed_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--output", str(tmp_path), "--seed", "-1"]) == 2
+    assert capsys.readouterr().err == "lumbargrade demo: --seed -1: at least 0 is needed\n"

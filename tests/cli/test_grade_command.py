@@ -181,9 +181,9 @@ def test_a_model_that_is_missing_or_changed_ends_with_5(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_output_that_is_a_file_ends_with_3(tmp_path: Path, write_small_study: SmallStudy, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_output_that_is_a_file_is_wrong_usage(tmp_path: Path, write_small_study: SmallStudy, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "out").write_text("mine")
-    assert grade(tmp_path / "out", write_small_study(tmp_path / "scan", "1.2.3")) == 3
+    assert grade(tmp_path / "out", write_small_study(tmp_path / "scan", "1.2.3")) == 2
     assert (tmp_path / "out").read_text() == "mine"
     assert str(tmp_path / "out") in capsys.readouterr().err
 

@@ -1,8 +1,10 @@
 """``lumbargrade inspect`` on files that the project's own writer made."""
 
 import json
+import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +102,28 @@ def test_help_shows_an_example_and_loads_no_dicom() -> None:
     script = "import sys; from lumbargrade.cli import main\ntry: main(['inspect', '--help'])\nfinally: assert 'pydicom' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "example: lumbargrade inspect" in done.stdout
+
+
+def test_a_name_that_the_terminal_cannot_show_is_escaped(study: Path) -> None:
+    strange = study.rename(study.with_name("脊椎"))
+    script = "import sys; from lumbargrade.cli import main; sys.exit(main(['inspect', sys.argv[1]]))"
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([sys.executable, "-c", script, str(strange)], capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(rb"study \u810a\u690e")
+
+
+def test_archives_inside_an_archive_are_mentioned(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inner, outer, alone = tmp_path / "inner.zip", tmp_path / "outer.zip", tmp_path / "alone.zip"
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.write(study / "t1" / "1.dcm", "1.dcm")
+    with zipfile.ZipFile(outer, "w") as archive:
+        archive.write(inner, "inner.zip")
+        for file in (study / "t2").iterdir():
+            archive.write(file, file.name)
+    with zipfile.ZipFile(alone, "w") as archive:
+        archive.write(inner, "inner.zip")
+    assert main(["inspect", str(outer)]) == 0
+    assert "1 archive(s) inside an archive were not opened" in capsys.readouterr().out
+    assert main(["inspect", str(alone)]) == 3
+    assert "unpack them first" in capsys.readouterr().err

@@ -97,7 +97,7 @@ def test_given_locations_are_used_and_other_findings_get_the_prior(
 
 def test_without_tables_the_folders_are_the_studies(data: Path, tmp_path: Path) -> None:
     shutil.copytree(data / "train_images" / str(LOST), tmp_path / "data" / "test_images" / str(LOST))
-    assert predict(tmp_path / "data", tmp_path / "new" / "s.csv", "--workers", "1") == 4
+    assert predict(tmp_path / "data", tmp_path / "new" / "s.csv", "--workers", "1") == 3  # not one study could be read
     assert read_submission_rows(tmp_path / "new" / "s.csv").study_ids == (LOST,)
 
 

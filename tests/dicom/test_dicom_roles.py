@@ -94,8 +94,17 @@ def test_a_fat_suppressed_sagittal_t1_is_other(make_stack: MakeStack) -> None:
     assert assign_role(SeriesClues("sag t1", scan_options="FC FS"), [make_stack(SAGITTAL, 9)])[0] is OTHER
     assert assign_role(SeriesClues("sag t1 post gd"), [make_stack(SAGITTAL, 9)]) == (
         T1,
-        "sagittal by orientation; T1: description 'sag t1 post gd'; contrast-enhanced",
+        "sagittal by orientation; T1: description says so; contrast-enhanced",
     )
+
+
+def test_what_people_type_into_descriptions_is_not_quoted(make_stack: MakeStack) -> None:
+    for clues in (
+        SeriesClues("sag t2 JANE DOE 1950-01-01"),
+        SeriesClues("t2", protocol="JANE DOE"),
+        SeriesClues("t2", modality="JANE DOE"),
+    ):
+        assert "JANE" not in assign_role(clues, [make_stack(SAGITTAL, 9)])[1]
 
 
 def test_another_modality_has_no_role(make_stack: MakeStack) -> None:

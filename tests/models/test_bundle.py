@@ -1,6 +1,9 @@
 """Model files are used only when they are the files that the manifest pins."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +86,13 @@ def test_a_broken_manifest_is_refused_in_words(folder: Path, text: str) -> None:
 def test_bytes_that_are_no_network_are_refused() -> None:
     with pytest.raises(ModelFileError, match="localiser"):
         Network("localiser", b"not a network")
+
+
+def test_the_runtime_reports_to_nobody(folder: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    script = "import sys, time; from pathlib import Path; from lumbargrade.models.bundle import load_bundle\n"
+    script += "load_bundle(Path(sys.argv[1])).members[0].networks; time.sleep(1)"
+    environment = {name: value for name, value in os.environ.items() if name not in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")}
+    subprocess.run([sys.executable, "-c", script, str(folder)], check=True, env={**environment, "HOME": str(home)})
+    assert not [path for path in home.rglob("*") if path.is_file()]

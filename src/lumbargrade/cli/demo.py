@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lumbargrade.errors import UsageError
 from lumbargrade.terms import FINDINGS, LEVELS, Condition, Severity
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
     from lumbargrade.pipeline import Pipeline
     from lumbargrade.report import write_report
 
+    if options.seed < 0:
+        raise UsageError(f"--seed {options.seed}: at least 0 is needed")
     start = time.perf_counter()
     pipeline = Pipeline.load(options.models)
     patient = make_patient(options.seed, PhantomConfig(), os.cpu_count() or 1)

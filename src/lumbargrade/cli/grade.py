@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lumbargrade.errors import InputError
+from lumbargrade.errors import InputError, UsageError
 from lumbargrade.terms import Severity
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def run(options: argparse.Namespace) -> int:
     from lumbargrade.cli.main import EXIT_DONE, EXIT_SOME_FAILED, EXIT_UNUSABLE
     from lumbargrade.pipeline import Pipeline, StudyFailure, for_each_study
 
+    if options.output.exists() and not options.output.is_dir():
+        raise UsageError(f"--output {options.output}: a file; the name of a folder is needed")
     pipeline = Pipeline.load(options.models)
     sources, refused = _find(options.studies)
     for reason in refused:

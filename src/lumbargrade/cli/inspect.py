@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read every study found and say what is in it; one that cannot be read is a line on stderr, and exit code 4 where others can."""
+    from lumbargrade.cli.lines import say, warn
     from lumbargrade.cli.main import EXIT_DONE, EXIT_SOME_FAILED
     from lumbargrade.dicom import find_studies, read_study
 
@@ -38,10 +38,11 @@ def run(options: argparse.Namespace) -> int:
         except DicomError as error:
             if len(sources) == 1:
                 raise
-            print(f"lumbargrade inspect: {error}", file=sys.stderr)  # noqa: T201
+            warn("inspect", str(error))
             code = EXIT_SOME_FAILED
             continue
-        print(json.dumps(_as_json(study)) if options.json else "\n".join(_as_text(study)))  # noqa: T201
+        for line in [json.dumps(_as_json(study))] if options.json else _as_text(study):
+            say(line)
     return code
 
 

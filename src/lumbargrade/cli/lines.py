@@ -1,6 +1,7 @@
 """What commands print beside a progress bar: one line a message, whatever characters a folder's name brings along."""
 
 import sys
+from typing import TextIO
 
 
 def say(text: str) -> None:
@@ -13,11 +14,13 @@ def warn(command: str, text: str) -> None:
     _write(f"lumbargrade {command}: {text}", sys.stderr)
 
 
-def _write(text: str, stream: object) -> None:
+def _write(text: str, stream: TextIO) -> None:
     from tqdm import tqdm
 
+    line = "".join(character if character.isprintable() else _escaped(character) for character in text)
+    encoding = stream.encoding or "utf-8"
     # tqdm's own print moves a bar out of the way
-    tqdm.write("".join(character if character.isprintable() else _escaped(character) for character in text), file=stream)
+    tqdm.write(line.encode(encoding, "backslashreplace").decode(encoding), file=stream)
 
 
 def _escaped(character: str) -> str:

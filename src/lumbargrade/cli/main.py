@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from lumbargrade import __version__
+from lumbargrade.cli.lines import warn
 from lumbargrade.errors import LumbarGradeError
 from lumbargrade.terms import INTENDED_USE
 
@@ -50,14 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(module.run(options))
     except LumbarGradeError as error:
-        print(f"lumbargrade {name}: {error}", file=sys.stderr)  # noqa: T201
+        warn(name, str(error))
         return error.exit_code
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
-        print(f"lumbargrade {name}: {error.strerror or error}{place}", file=sys.stderr)  # noqa: T201
+        warn(name, f"{error.strerror or error}{place}")
         return EXIT_UNUSABLE
     except KeyboardInterrupt:
-        print(f"lumbargrade {name}: interrupted", file=sys.stderr)  # noqa: T201
+        warn(name, "interrupted")
         return 130
     finally:
         _flush_quietly()

@@ -3,6 +3,7 @@
 import argparse
 import os
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from lumbargrade.errors import UsageError
@@ -24,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write every expected row; studies that fail get the prior, a line on stderr, and exit code 4."""
+    """Write every expected row; studies that fail get the prior, a line on stderr, and exit code 4, or 3 where all do."""
     from lumbargrade.cli.lines import say, warn
-    from lumbargrade.cli.main import EXIT_DONE, EXIT_SOME_FAILED
+    from lumbargrade.cli.main import EXIT_DONE, EXIT_SOME_FAILED, EXIT_UNUSABLE
     from lumbargrade.competition import Split, open_data_set, read_coordinates, write_submission
     from lumbargrade.models import load_bundle
     from lumbargrade.prediction import expected_rows, study_requests, submission_scores
@@ -40,6 +41,8 @@ def run(options: argparse.Namespace) -> int:
     coordinates = read_coordinates(options.locations) if options.locations else None
     expected = expected_rows(data_set, split)
     options.output.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=options.output.parent):  # hours of work need a place to go
+        pass
     predictions = _predict(study_requests(data_set, split, expected, coordinates), options)
     write_submission(options.output, submission_scores(predictions), expected)
     failures = [prediction.failure for prediction in predictions if prediction.failure is not None]
@@ -49,6 +52,8 @@ def run(options: argparse.Namespace) -> int:
     findings = sum(len(prediction.probabilities) for prediction in predictions)
     read = f"{len(predictions) - len(failures)} of {len(predictions)} studies read"
     say(f"{options.output}: {read}, {graded} of {findings} findings graded, the others are the prior")
+    if len(failures) == len(predictions):
+        return EXIT_UNUSABLE
     return EXIT_SOME_FAILED if failures else EXIT_DONE
 
 

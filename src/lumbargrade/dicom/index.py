@@ -68,7 +68,7 @@ def find_studies(path: Path) -> list[StudySource]:
     sources += [StudySource(_stem(archive), (), refusal=reason) for archive, reason in search.refusals]
     if not sources:
         raise DicomError(f"{path}: {search.summary()}; a folder of DICOM images or a .zip is needed")
-    problems = (Problem("unreadable_file", f"{search.unreadable} file(s) could not be opened"),) if search.unreadable else ()
+    problems = search.problems()
     names = unique_names([source.folder for source in sources])
     return [replace(source, folder=name, problems=problems) for name, source in zip(names, sources, strict=True)]
 
@@ -86,15 +86,29 @@ def find_study(folder: Path) -> StudySource:
     return StudySource(_name_of(folder), tuple(file for source in readable for file in source.files), readable[0].problems)
 
 
+_ARCHIVE_START = b"PK\x03\x04"
+
+
 class _Search:
     """What has been seen so far."""
 
     def __init__(self) -> None:
         self.found: list[_Found] = []
         self.refusals: list[tuple[Path, str]] = []
-        self.seen = self.not_images = self.unreadable = 0
+        self.seen = self.not_images = self.unreadable = self.nested = 0
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What was passed over and might have been part of a study."""
+        found = []
+        if self.unreadable:
+            found.append(Problem("unreadable_file", f"{self.unreadable} file(s) could not be opened"))
+        if self.nested:
+            found.append(Problem("nested_archive", f"{self.nested} archive(s) inside an archive were not opened; unpack them first"))
+        return tuple(found)
 
     def summary(self) -> str:
+        if self.nested:
+            return f"{self.nested} archive(s) inside an archive, which are not opened; unpack them first"
         if self.not_images:
             return f"DICOM in {self.not_images} of {self.seen} file(s), but no image"
         return f"{self.seen} file(s), no DICOM image among them" if self.seen else "empty"
@@ -133,6 +147,8 @@ class _Search:
         self.seen += 1
         with store.stream(reference) as stream:
             start = stream.read(SNIFF_BYTES)
+            if reference.member is not None and start.startswith(_ARCHIVE_START):
+                self.nested += 1
             if not may_be_dicom(start):
                 return
             stream.seek(0)

@@ -179,7 +179,7 @@ def _finish_series(parts: _SeriesParts, roles: Mapping[str, SeriesRole]) -> Seri
     clues = replace(parts.clues, timing=replace(parts.clues.timing, echo_time_ms=slices[0].echo_time_ms))
     role, reason = (roles[folder], "given by the series table") if folder in roles else assign_role(clues, stacks)
     if clues.modality not in ("", "MR"):
-        problems.append(Problem("not_mr", f"modality {clues.modality[:16]}; MR is needed"))
+        problems.append(Problem("not_mr", "modality is not MR"))
     return Series(parts.uid, folder, clues.description, clues.timing, role, reason, stacks, tuple(problems))
 
 

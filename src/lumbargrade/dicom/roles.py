@@ -75,7 +75,7 @@ def _unfit(clues: SeriesClues, stacks: Sequence[Stack]) -> str:
     slices = sum(len(stack.instances) for stack in stacks)
     word = _LOCALISER.search(clues.text) or _NOT_ANATOMY.search(clues.text)
     if clues.modality not in ("", "MR"):
-        return f"modality {clues.modality[:16]}; MR is needed"
+        return "modality is not MR"
     if _has_orthogonal_stacks(stacks):
         return f"{len(stacks)} orthogonal orientations in {slices} slices: a localiser"
     if word:
@@ -106,7 +106,7 @@ def _weighting(clues: SeriesClues) -> tuple[_Weighting, str]:
     for text in (clues.description, clues.protocol):
         by_words = _weighting_by_words(text)
         if by_words is not None:
-            return by_words, f"{by_words.value}: description '{_quoted(text)}'"
+            return by_words, f"{by_words.value}: description says so"  # and is not quoted: people type names into it
     known = _times(clues.timing) or "no times"
     return _Weighting.NEITHER, f"{known} and no description that tell T1 from T2"
 
@@ -154,8 +154,3 @@ def _role(plane: AnatomicalPlane, weighting: _Weighting, clues: SeriesClues) -> 
 def _times(timing: SeriesTiming) -> str:
     values = (("TE", timing.echo_time_ms), ("TR", timing.repetition_time_ms), ("TI", timing.inversion_time_ms))
     return ", ".join(f"{name} {value:g} ms" for name, value in values if value is not None)
-
-
-def _quoted(text: str) -> str:
-    """A description as it may be shown: printable, without quotes, not endless."""
-    return "".join(letter for letter in text if letter.isprintable() and letter not in "'\"")[:40].strip()

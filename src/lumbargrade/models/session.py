@@ -1,5 +1,9 @@
 """One ONNX network, ready to run on the CPU."""
 
+import os
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: some builds of the runtime report their use to its maker
+
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lumbargrade.geometry.affine import FloatArray, SliceAffine
 from lumbargrade.phantom import scene as _scene
 from lumbargrade.phantom import sdf
+from lumbargrade.phantom.compiled import compiled
 from lumbargrade.phantom.scene import Scene
 from lumbargrade.phantom.tissue import N_TISSUES, Signals, Tissue
 
@@ -208,7 +209,7 @@ def _marrow_gains(x, y, z, lesions, gains):  # type: ignore[no-untyped-def]
     return water, fat
 
 
-@njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
+@compiled
 def _composite(points, fields, course, organs, lesions, texture, body, gains, water, fat, out):  # type: ignore[no-untyped-def]
     contrasts = water.shape[0]
     edge, muscle_fat, marrow_fat, half_width = body[0], body[1], body[2], body[3]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.phantom.anatomy import N_DISCS, N_VERTEBRAE, S1
+from lumbargrade.phantom.compiled import compiled
 from lumbargrade.phantom.skeleton import SAC_CROWDING, SAC_HALF_DEPTH, SAC_HALF_WIDTH, SAC_X, SAC_Y, Skeleton
 
 (BODY, ARCH, DISC, FLAVUM, JOINT, SAC, ROOT, ROOTLET, CORD, VEIN, DISC_RADIUS, DISC_INDEX, CROWDING) = range(13)
@@ -397,7 +398,7 @@ def _exiting_root(g, x, y, z):  # type: ignore[no-untyped-def]
     return nearest
 
 
-@njit(fastmath=True, error_model="numpy", nogil=True, cache=True)
+@compiled
 def _distances(g, points, fields):  # type: ignore[no-untyped-def]
     for n in range(points.shape[0]):
         x, y, z = points[n, 0], points[n, 1], points[n, 2]
