@@ -15,6 +15,7 @@ from lumbargrade.competition import (
     Split,
     SubmissionRows,
     SubmissionScores,
+    marked_points,
     read_series_roles,
     read_submission_rows,
     tilt,
@@ -23,8 +24,7 @@ from lumbargrade.dicom import find_study, read_study
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.pipeline import Pipeline, StudyFailure, attempt
 from lumbargrade.side_by_side import run_despite_deaths
-from lumbargrade.study import Study
-from lumbargrade.terms import Finding, SeriesRole
+from lumbargrade.terms import SeriesRole
 
 _DIED = "its process ended unexpectedly, perhaps for want of memory"
 
@@ -127,23 +127,13 @@ def submission_scores(predictions: Iterable[StudyPrediction]) -> SubmissionScore
     return SubmissionScores(tuple(prediction.study_id for prediction in ordered), tilt(probabilities))
 
 
-def points_in_patient(study: Study, coordinates: Iterable[LabelCoordinate]) -> dict[Finding, FloatArray]:
-    """(3,) LPS points of label coordinates; those on slices that the study does not hold are left out."""
-    instances = {(series.folder, instance.instance_number): instance for series in study.series for instance in series.instances}
-    points: dict[Finding, FloatArray] = {}
-    for coordinate in coordinates:
-        instance = instances.get((str(coordinate.series_id), coordinate.instance_number))
-        if instance is not None:
-            points[coordinate.finding] = instance.affine.to_lps(np.array([[coordinate.column_px, coordinate.row_px]]))[0]
-    return points
-
-
 def _predicted(pipeline: Pipeline, request: StudyRequest) -> StudyPrediction:
     study = read_study(find_study(request.folder), request.roles)
     if request.coordinates is None:
         grades = pipeline.grade(study).grades
     else:
-        grades = pipeline.grade_at(study, points_in_patient(study, request.coordinates)).grades
+        points = {marked.coordinate.finding: marked.point_lps_mm for marked in marked_points(study, request.coordinates)}
+        grades = pipeline.grade_at(study, points).grades
     probabilities = COLUMN_PRIOR.copy()
     for index, grade in enumerate(grades):
         if grade.probabilities is not None:

@@ -5,7 +5,7 @@ in the words of ``terms`` and back, strict when writing and tolerant of the know
 ``TableError`` that names file, line and column. It never opens an image and never judges a prediction.
 """
 
-from lumbargrade.competition.coordinates import LabelCoordinate, read_coordinates, write_coordinates
+from lumbargrade.competition.coordinates import LabelCoordinate, MarkedPoint, marked_points, read_coordinates, write_coordinates
 from lumbargrade.competition.labels import SEVERITY_WEIGHTS, SeverityArray, StudyLabels, read_labels, write_labels
 from lumbargrade.competition.layout import DataSet, Split, open_data_set
 from lumbargrade.competition.prior import COLUMN_PRIOR
@@ -30,6 +30,7 @@ __all__ = [
     "Coverage",
     "DataSet",
     "LabelCoordinate",
+    "MarkedPoint",
     "MaskedFloats",
     "ScoredStudies",
     "SeverityArray",
@@ -39,6 +40,7 @@ __all__ = [
     "SubmissionRows",
     "SubmissionScores",
     "hold_out_sets",
+    "marked_points",
     "match_submission",
     "open_data_set",
     "read_coordinates",

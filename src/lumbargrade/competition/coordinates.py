@@ -1,11 +1,15 @@
 """``train_label_coordinates.csv``: where in which picture a reader saw a finding."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from lumbargrade.competition.names import condition_title, parse_level, parse_site
 from lumbargrade.competition.table import finite_number, identifier, read_table, write_table
+from lumbargrade.geometry.affine import FloatArray
+from lumbargrade.study import Instance, Study
 from lumbargrade.terms import Finding
 
 COLUMNS = ("study_id", "series_id", "instance_number", "condition", "level", "x", "y")
@@ -22,6 +26,25 @@ class LabelCoordinate:
     finding: Finding
     column_px: float
     row_px: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarkedPoint:
+    """A coordinate found in a study: the slice it was marked on, and (3,) the point in the patient."""
+
+    coordinate: LabelCoordinate
+    instance: Instance
+    point_lps_mm: FloatArray
+
+
+def marked_points(study: Study, coordinates: Iterable[LabelCoordinate]) -> Iterator[MarkedPoint]:
+    """The coordinates as points in the patient; those on slices that the study does not hold are left out."""
+    instances = {(series.folder, instance.instance_number): instance for series in study.series for instance in series.instances}
+    for coordinate in coordinates:
+        instance = instances.get((str(coordinate.series_id), coordinate.instance_number))
+        if instance is not None:
+            point = instance.affine.to_lps(np.array([[coordinate.column_px, coordinate.row_px]]))[0]
+            yield MarkedPoint(coordinate, instance, point)
 
 
 def read_coordinates(path: Path) -> list[LabelCoordinate]:

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from math import floor, sqrt
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from lumbargrade.geometry.affine import FloatArray, SliceAffine
 from lumbargrade.phantom import scene as _scene
 from lumbargrade.phantom import sdf
-from lumbargrade.phantom.compiled import compiled
+from lumbargrade.phantom.compiled import compiled, part_of_compiled
 from lumbargrade.phantom.scene import Scene
 from lumbargrade.phantom.tissue import N_TISSUES, Signals, Tissue
 
@@ -73,12 +72,12 @@ def _composited(scene: Scene, points: FloatArray, plane: Plane, signals: Signals
     return out
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _clip(x: float) -> float:
     return min(max(x, 0.0), 1.0)
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _noise(texture, x, y, z, frequency):  # type: ignore[no-untyped-def]
     """Trilinear look-up in the periodic texture."""
     x, y, z = x * frequency, y * frequency, z * frequency
@@ -95,7 +94,7 @@ def _noise(texture, x, y, z, frequency):  # type: ignore[no-untyped-def]
     return low * (1 - w) + high * w
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _cover(parts, weight, tissue):  # type: ignore[no-untyped-def]
     """Put ``tissue`` over what is there, opaque by ``weight``."""
     if weight > 0:
@@ -104,7 +103,7 @@ def _cover(parts, weight, tissue):  # type: ignore[no-untyped-def]
         parts[tissue] += weight
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _trunk(parts, x, y, z, side, behind, skin, half_width, organs, texture, fine, coarse, muscle_fat, edge):  # type: ignore[no-untyped-def]
     """Skin, subcutaneous fat, muscles, vessels and organs; returns False outside the body."""
     middle_y = -40.0
@@ -153,7 +152,7 @@ def _trunk(parts, x, y, z, side, behind, skin, half_width, organs, texture, fine
     return True
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _spine(parts, f, edge):  # type: ignore[no-untyped-def]
     """Lay the spine over the trunk, outermost first."""
     bone = min(f[_BODY], f[_ARCH])
@@ -192,7 +191,7 @@ def _spine(parts, f, edge):  # type: ignore[no-untyped-def]
     _cover(parts, _clip(0.5 - f[_EXITING] / edge) * (1 - _clip(0.5 - walls / edge)), _ROOT)
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _marrow_gains(x, y, z, lesions, gains):  # type: ignore[no-untyped-def]
     """Water and fat gain of the marrow at a point, from its vertebra (the nearest in height) and from lesions."""
     nearest, water = 1e9, 1.0

@@ -8,12 +8,11 @@ from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.phantom.anatomy import N_DISCS, N_VERTEBRAE, S1
-from lumbargrade.phantom.compiled import compiled
+from lumbargrade.phantom.compiled import compiled, part_of_compiled
 from lumbargrade.phantom.skeleton import SAC_CROWDING, SAC_HALF_DEPTH, SAC_HALF_WIDTH, SAC_X, SAC_Y, Skeleton
 
 (BODY, ARCH, DISC, FLAVUM, JOINT, SAC, ROOT, ROOTLET, CORD, VEIN, DISC_RADIUS, DISC_INDEX, CROWDING) = range(13)
@@ -129,23 +128,23 @@ def distances(geometry: Geometry, points_mm: FloatArray) -> NDArray[np.float32]:
     return fields
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _smooth_min(a: float, b: float, k: float) -> float:
     h = max(k - abs(a - b), 0.0) / k
     return min(a, b) - h * h * k * 0.25
 
 
-@njit(fastmath=True, error_model="numpy")
-def _smooth_max(a: float, b: float, k: float) -> float:
+@part_of_compiled
+def _smooth_max(a, b, k):  # type: ignore[no-untyped-def]
     return -_smooth_min(-a, -b, k)
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _clip(x: float) -> float:
     return min(max(x, 0.0), 1.0)
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _capsule(x, y, z, ax, ay, az, bx, by, bz, radius_a, radius_b):  # type: ignore[no-untyped-def]
     """Distance from a rod between two points whose radius changes from one end to the other."""
     dx, dy, dz = bx - ax, by - ay, bz - az
@@ -154,7 +153,7 @@ def _capsule(x, y, z, ax, ay, az, bx, by, bz, radius_a, radius_b):  # type: igno
     return sqrt(ex * ex + ey * ey + ez * ez) - (radius_a + t * (radius_b - radius_a))
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _outline(x, y, half_width, half_depth, dent):  # type: ignore[no-untyped-def]
     """The kidney shape of a vertebral body: 1 on the rim. Rounder in front, squarer behind with a dent towards the canal."""
     if y > 0:
@@ -164,7 +163,7 @@ def _outline(x, y, half_width, half_depth, dent):  # type: ignore[no-untyped-def
     return square if y > 0 else 0.55 * sqrt(u * u + v * v) + 0.45 * square
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _body(x, y, z, v, sacral):  # type: ignore[no-untyped-def]
     a, b, height = v[V_WIDTH], v[V_DEPTH], v[V_HEIGHT]
     if sacral:
@@ -184,7 +183,7 @@ def _body(x, y, z, v, sacral):  # type: ignore[no-untyped-def]
     return _smooth_max(around, abs(z) - (half - dip), 2.2)
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _arch(ax, y, z, v):  # type: ignore[no-untyped-def]
     """Pedicle, lamina, spinous and transverse process of a mobile vertebra; ``ax`` is the distance from the midline."""
     height, back, half_canal, depth = v[V_HEIGHT], v[V_DEPTH], v[V_CANAL_WIDTH] * 0.5, v[V_CANAL_DEPTH]
@@ -211,7 +210,7 @@ def _arch(ax, y, z, v):  # type: ignore[no-untyped-def]
     return d
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _sacral_arch(ax, y, z, v):  # type: ignore[no-untyped-def]
     """The ala beside a sacral body and the roof of its canal."""
     a, height = v[V_WIDTH] * (1 + 0.55 * z / v[V_HEIGHT]), v[V_HEIGHT]
@@ -226,7 +225,7 @@ def _sacral_arch(ax, y, z, v):  # type: ignore[no-untyped-def]
     return min(ala, _smooth_min(roof, crest, 2.0))
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _disc(x, y, z, k):  # type: ignore[no-untyped-def]
     """Distance from a disc with its bulge and focal lesion, and the radius in it (0 axis, 1 rim)."""
     a, b, bulge = k[D_WIDTH], k[D_DEPTH], k[D_BULGE]
@@ -243,7 +242,7 @@ def _disc(x, y, z, k):  # type: ignore[no-untyped-def]
     return d, f
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _facet(ax, y, z, k, side):  # type: ignore[no-untyped-def]
     """Superior and inferior articular process and the gap between them. The joint spans about +8 to -16 mm of the disc plane.
 
@@ -269,7 +268,7 @@ def _facet(ax, y, z, k, side):  # type: ignore[no-untyped-def]
     return superior, inferior, gap
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _flavum(ax, y, z, k, side):  # type: ignore[no-untyped-def]
     """One leaf of the ligamentum flavum, from the lamina's apex to the medial facet."""
     half_canal, back, depth = k[D_CANAL_WIDTH] * 0.5, k[D_DEPTH], k[D_CANAL_DEPTH]
@@ -283,14 +282,14 @@ def _flavum(ax, y, z, k, side):  # type: ignore[no-untyped-def]
     return _smooth_max(sqrt(px * px + py * py) - thickness, abs(z - 1) - 14.0, 2.0)
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _is_far(origin, x, y, z, height, squared):  # type: ignore[no-untyped-def]
     """Whether a point is more than ``height`` above or below a frame, or further than the root of ``squared``."""
     px, py, pz = x - origin[0], y - origin[1], z - origin[2]
     return abs(pz) > height or px * px + py * py + pz * pz > squared
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _local(origin, axes, x, y, z):  # type: ignore[no-untyped-def]
     """A point in a frame."""
     px, py, pz = x - origin[0], y - origin[1], z - origin[2]
@@ -301,7 +300,7 @@ def _local(origin, axes, x, y, z):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _spine(g, x, y, z, out):  # type: ignore[no-untyped-def]
     """Bone, disc, ligament and joint at one point, into ``out``."""
     body = arch = disc = flavum = joint = vein = FAR
@@ -345,7 +344,7 @@ def _spine(g, x, y, z, out):  # type: ignore[no-untyped-def]
     out[DISC_RADIUS], out[DISC_INDEX] = radius, nearest
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _sac_and_nerves(g, x, y, z, out):  # type: ignore[no-untyped-def]
     """The sac yields to whatever intrudes (bone, disc, ligament); rootlets and cord lie inside it."""
     out[SAC] = out[ROOTLET] = out[CORD] = FAR
@@ -385,7 +384,7 @@ def _sac_and_nerves(g, x, y, z, out):  # type: ignore[no-untyped-def]
         out[CORD] = sqrt(qx * qx * 0.8 + (qy - 1.2) ** 2 * 1.15) - (0.7 + 3.6 * taper)
 
 
-@njit(fastmath=True, error_model="numpy")
+@part_of_compiled
 def _exiting_root(g, x, y, z):  # type: ignore[no-untyped-def]
     nearest = FAR
     for j in range(g.roots.shape[0]):

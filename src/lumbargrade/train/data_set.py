@@ -13,6 +13,7 @@ from lumbargrade.competition import (
     LabelCoordinate,
     Split,
     StudyLabels,
+    marked_points,
     open_data_set,
     read_coordinates,
     read_labels,
@@ -20,7 +21,7 @@ from lumbargrade.competition import (
 )
 from lumbargrade.dicom import find_study, read_study
 from lumbargrade.errors import InputError
-from lumbargrade.study import Instance, Study
+from lumbargrade.study import Study
 from lumbargrade.terms import FINDINGS, Finding, SeriesRole, Severity
 from lumbargrade.train.landmarks import Landmark, StudyLandmarks
 
@@ -101,22 +102,11 @@ def read_labelled_study(labelled: LabelledStudy) -> tuple[Study, StudyLandmarks]
         DicomError: no usable image.
     """
     study = read_study(find_study(labelled.folder), labelled.roles)
-    return study, _landmarks(study, labelled)
-
-
-def _landmarks(study: Study, labelled: LabelledStudy) -> StudyLandmarks:
-    instances = {(series.folder, instance.instance_number): instance for series in study.series for instance in series.instances}
-    landmarks: StudyLandmarks = {}
-    for point in labelled.coordinates:
-        instance = instances.get((str(point.series_id), point.instance_number))
-        if instance is not None:
-            landmarks[point.finding] = _landmark(point, instance, labelled.severities)
-    return landmarks
-
-
-def _landmark(point: LabelCoordinate, instance: Instance, severities: Mapping[Finding, Severity]) -> Landmark:
-    place = instance.affine.to_lps(np.array([[point.column_px, point.row_px]]))[0]
-    return Landmark(point.finding, place, instance, severities.get(point.finding))
+    landmarks = {}
+    for marked in marked_points(study, labelled.coordinates):
+        finding = marked.coordinate.finding
+        landmarks[finding] = Landmark(finding, marked.point_lps_mm, marked.instance, labelled.severities.get(finding))
+    return study, landmarks
 
 
 def _severities(labels: StudyLabels, row: int) -> dict[Finding, Severity]:
