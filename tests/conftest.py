@@ -25,7 +25,7 @@ def patient_folder(patient: Patient, tmp_path_factory: pytest.TempPathFactory) -
     """The patient as DICOM, a folder a series. Not to be written to."""
     folder = tmp_path_factory.mktemp("phantom") / "patient"
     for series in patient.study.series:
-        write_series(folder / series.folder, patient.study.study_instance_uid, series, HeaderProfile.HOSPITAL)
+        write_series(folder / series.folder, patient.study.study_instance_uid, series, HeaderProfile.SIEMENS)
     return folder
 
 
@@ -52,7 +52,7 @@ def write_small_study(patient: Patient) -> Callable[[Path, str], Path]:
     small = replace(axial, stacks=(Stack(axial.stacks[0].instances[:3]),))
 
     def write(folder: Path, uid: str) -> Path:
-        write_series(folder / "axial", uid, small, HeaderProfile.HOSPITAL)
+        write_series(folder / "axial", uid, small, HeaderProfile.SIEMENS)
         return folder
 
     return write

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from lumbargrade.competition import Split, open_data_set, read_coordinates, read_labels, read_series_roles
-from lumbargrade.dicom import find_study, read_study
+from lumbargrade.dicom import HeaderProfile, find_study, read_study
 from lumbargrade.errors import UsageError
-from lumbargrade.phantom.patient import PhantomConfig
-from lumbargrade.synthesis import StudyOrder, write_data_set
+from lumbargrade.phantom.patient import CONFIGS, PhantomConfig
+from lumbargrade.synthesis import StudyOrder, write_data_set, write_order
 from lumbargrade.terms import FINDING_INDEX, FINDINGS, SEVERITIES
 
 STUDIES, SEED = 2, 11
@@ -22,6 +22,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made by two processes."""
     folder = tmp_path_factory.mktemp("phantoms") / "set"
     write_data_set(folder, STUDIES, SEED, "mixed", workers=2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hospital_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first two vendors' studies made by two processes, and the fifth, which is Enhanced, by this one."""
+    folder = tmp_path_factory.mktemp("hospital") / "set"
+    write_data_set(folder, STUDIES, SEED, "physics", workers=2, profile="mixed")
+    write_order(StudyOrder(folder, SEED, 4, CONFIGS["physics"][0], HeaderProfile.ENHANCED))
     return folder
 
 
@@ -64,15 +73,15 @@ def test_truth_says_what_the_tables_say_and_more(root: Path) -> None:
         affines = {(int(s.folder), i.instance_number): i.affine for s in study.series for i in s.instances}
         assert (truth["study_id"], truth["seed"]) == (study_id, SEED)
         assert len(truth["findings"]) == len(FINDINGS)
-        assert len(truth["anatomy"]["body_height"]) == 14
+        assert len(truth["anatomy"]["bones"]["body_height"]) == 14
         for finding, index in FINDING_INDEX.items():
             entry = truth["findings"][index]
-            assert entry["measures"]["openness"] is not None
+            assert np.isfinite(list(entry["measures"].values())).all()
             assert entry["severity"] in {severity.label for severity in SEVERITIES}
             if entry["label"] is None:
                 assert (study_id, finding) not in points
                 continue
-            assert SEVERITIES[labels.severities[row, index]].label == entry["severity"]
+            assert SEVERITIES[labels.severities[row, index]].label == entry["reader"]
             point = points[study_id, finding]
             affine = affines[point.series_id, point.instance_number]
             assert affine.to_px(np.array(entry["label"]["point_lps_mm"]))[0] == pytest.approx((point.column_px, point.row_px), abs=1e-4)
@@ -97,8 +106,10 @@ def test_a_folder_of_another_seed_or_configuration_is_refused(root: Path) -> Non
     before = contents(root)
     with pytest.raises(UsageError, match="another seed"):
         write_data_set(root, STUDIES, SEED + 1, "mixed", 1)
-    with pytest.raises(UsageError, match="another configs"):
+    with pytest.raises(UsageError, match="another config"):
         write_data_set(root, STUDIES, SEED, "physics", 1)
+    with pytest.raises(UsageError, match="another profile"):
+        write_data_set(root, STUDIES, SEED, "mixed", 1, profile="ge")
     assert contents(root) == before
 
 
@@ -117,6 +128,55 @@ def test_senseless_orders_are_refused(tmp_path: Path, studies: int, seed: int, c
     with pytest.raises(UsageError, match=says):
         write_data_set(tmp_path / "set", studies, seed, config, workers)
     assert not (tmp_path / "set").exists()
+
+
+def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no profile is called 'odd'; there are competition, siemens"):
+        write_data_set(tmp_path / "set", 1, 0, "physics", 1, profile="odd")
+    assert not (tmp_path / "set").exists()
+
+
+def test_the_mark_says_which_configuration_and_profile_made_the_set(root: Path, hospital_root: Path) -> None:
+    marks = [json.loads((folder / "phantom.json").read_text()) for folder in (root, hospital_root)]
+    assert [(mark["seed"], mark["config"], mark["profile"]) for mark in marks] == [
+        (SEED, "mixed", "competition"),
+        (SEED, "physics", "mixed"),
+    ]
+
+
+def test_a_hospitals_studies_are_written_by_vendors_in_turn(hospital_root: Path) -> None:
+    truths = [json.loads(path.read_text()) for path in sorted(hospital_root.glob("truth/*/truth.json"))]
+    assert {truth["index"]: truth["profile"] for truth in truths} == {0: "siemens", 1: "philips", 4: "enhanced"}
+    assert not (hospital_root / "train_images").exists()
+    assert not list(hospital_root.rglob("*.partial"))
+
+
+def test_a_reader_finds_in_a_hospitals_study_what_the_truth_says(hospital_root: Path) -> None:
+    for path in sorted(hospital_root.glob("truth/*/truth.json")):
+        truth = json.loads(path.read_text())
+        folder = hospital_root / "studies" / str(truth["study_id"])
+        study = read_study(find_study(folder))
+        assert study.study_instance_uid == truth["study_instance_uid"]
+        found = {series.series_instance_uid: series for series in study.series}
+        listed = [*truth["series"], *truth["distractors"]]
+        assert set(found) == {series["series_instance_uid"] for series in listed}
+        for series in listed:
+            assert found[series["series_instance_uid"]].role.value == series["role"]
+            assert any((folder / series["folder"]).iterdir())
+        uids = {series["series_id"]: series["series_instance_uid"] for series in truth["series"]}
+        labels = [finding["label"] for finding in truth["findings"] if finding["label"]]
+        assert len(labels) >= 15
+        for label in labels:
+            instances = {each.instance_number: each for each in found[uids[label["series_id"]]].instances}
+            affine = instances[label["instance_number"]].affine
+            assert affine.to_px(np.array(label["point_lps_mm"]))[0] == pytest.approx((label["column_px"], label["row_px"]), abs=1e-3)
+            assert abs(affine.distances_mm(np.array(label["point_lps_mm"]))[0]) < 4
+
+
+def test_a_hospitals_study_is_the_same_whoever_writes_it(hospital_root: Path, tmp_path: Path) -> None:
+    order = StudyOrder(tmp_path, SEED, 1, CONFIGS["physics"][0], HeaderProfile.PHILIPS)
+    write_order(order)
+    assert contents(order.images) == contents(hospital_root / "studies" / str(order.study_id))
 
 
 def test_study_ids_of_a_seed_are_all_different(tmp_path: Path) -> None:

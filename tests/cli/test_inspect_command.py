@@ -32,7 +32,7 @@ def sagittal(folder: str, timing: SeriesTiming) -> Series:
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
     for folder, timing in (("t1", SeriesTiming(10.0, 560.0)), ("t2", SeriesTiming(105.0, 3200.0))):
-        write_series(tmp_path / "study" / folder, "1.2.3", sagittal(folder, timing), HeaderProfile.HOSPITAL)
+        write_series(tmp_path / "study" / folder, "1.2.3", sagittal(folder, timing), HeaderProfile.SIEMENS)
     return tmp_path / "study"
 
 
@@ -87,7 +87,7 @@ def test_unusable_input_is_one_line_and_exit_code_3(tmp_path: Path, capsys: pyte
 
 def test_one_unusable_study_of_several_is_exit_code_4(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = study.parent / "other"
-    write_series(other, "1.2.4", sagittal("t2", SeriesTiming(105.0, 3200.0)), HeaderProfile.HOSPITAL)
+    write_series(other, "1.2.4", sagittal("t2", SeriesTiming(105.0, 3200.0)), HeaderProfile.SIEMENS)
     for path in other.iterdir():
         dataset = pydicom.dcmread(path)
         del dataset.ImagePositionPatient

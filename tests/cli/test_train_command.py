@@ -47,6 +47,15 @@ def test_a_missing_table_is_unusable_input(data: Path, tmp_path: Path, capsys: p
     assert "train.csv: no such table; training needs" in error
 
 
+def test_studies_of_a_held_out_phantom_are_never_learnt_from(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "phantom.json").write_text('{"schema": "lumbargrade/phantom/1", "config": "heldout-shapes"}')
+    assert main(["train", str(data), "--output", str(tmp_path / "run"), "--config", "smoke"]) == 3
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "phantom configuration heldout-shapes, which is held out" in error
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_output_that_is_a_file_is_one_line(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run").write_text("a file")
     assert main(["train", str(data), "--output", str(tmp_path / "run")]) == 3

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lumbargrade.competition import Split, open_data_set, read_series_roles, write_series_roles
+from lumbargrade.competition import Split, held_out_phantom, open_data_set, read_series_roles, write_series_roles
 from lumbargrade.errors import InputError
 from lumbargrade.terms import SeriesRole
 
@@ -62,3 +62,21 @@ def test_the_real_study_has_a_folder_for_every_series_of_its_table() -> None:
     for study_id, of_study in roles.items():
         folders = {folder.name for folder in data_set.study_folder(Split.TRAIN, study_id).iterdir()}
         assert folders == {str(series_id) for series_id in of_study}
+
+
+def test_only_a_phantom_of_a_held_out_configuration_is_held_out(tmp_path: Path) -> None:
+    (tmp_path / "train_images").mkdir()
+    data_set = open_data_set(tmp_path)
+    assert held_out_phantom(data_set) is None
+    data_set.phantom_mark.write_text('{"config": "physics"}')
+    assert held_out_phantom(data_set) is None
+    data_set.phantom_mark.write_text('{"config": "heldout-scanner"}')
+    assert held_out_phantom(data_set) == "heldout-scanner"
+
+
+@pytest.mark.parametrize("content", ["", "[1]"])
+def test_a_mark_that_cannot_be_read_is_unusable_input(tmp_path: Path, content: str) -> None:
+    (tmp_path / "train_images").mkdir()
+    (tmp_path / "phantom.json").write_text(content)
+    with pytest.raises(InputError, match="not the mark of a phantom"):
+        held_out_phantom(open_data_set(tmp_path))

@@ -85,7 +85,7 @@ def test_float_pixels_are_read(sagittal_t2: Series, write_study: Write, edit: Ed
     ("syntax", "bits"), [(gdcm.TransferSyntax.JPEGLosslessProcess14_1, 16), (gdcm.TransferSyntax.JPEGBaselineProcess1, 8)]
 )
 def test_jpeg_is_read(sagittal_t2: Series, write_study: Write, edit: Edit, read_only_study: Read, syntax: int, bits: int) -> None:
-    folder = write_study(sagittal_t2, profile=HeaderProfile.HOSPITAL)
+    folder = write_study(sagittal_t2, profile=HeaderProfile.SIEMENS)
     path = folder / "202" / "1.dcm"
     smooth = np.add.outer(np.arange(68), np.arange(44)).astype(f"<u{bits // 8}")
 
@@ -239,7 +239,7 @@ def test_random_damage_never_raises_anything_but_a_dicom_error(
 ) -> None:
     generator = np.random.default_rng(7)
     for syntax in TransferSyntax:
-        folder = write_study(sagittal_t2, folder=f"study {syntax.name}", syntax=syntax, profile=HeaderProfile.HOSPITAL)
+        folder = write_study(sagittal_t2, folder=f"study {syntax.name}", syntax=syntax, profile=HeaderProfile.SIEMENS)
         good = {path: path.read_bytes() for path in folder.rglob("*.dcm")}
         for _ in range(12):
             for path, content in good.items():
@@ -276,9 +276,9 @@ def test_a_colour_picture_is_left_out_and_named(whole_study: list[Series], write
 def test_of_two_echoes_the_later_is_used(
     sagittal_t2: Series, make_stack: Callable[..., Stack], write_study: Write, edit: Edit, read_only_study: Read
 ) -> None:
-    folder = write_study(sagittal_t2, profile=HeaderProfile.HOSPITAL)
+    folder = write_study(sagittal_t2, profile=HeaderProfile.SIEMENS)
     second = replace(sagittal_t2, stacks=(Stack(tuple(replace(i, instance_number=i.instance_number + 50) for i in sagittal_t2.instances)),))
-    write_study(second, profile=HeaderProfile.HOSPITAL)
+    write_study(second, profile=HeaderProfile.SIEMENS)
     for number in range(1, 6):
         edit(folder / "202" / f"{number}.dcm", lambda dataset: setattr(dataset, "EchoTime", 15))
     (series,) = read_only_study(folder).series
@@ -290,7 +290,7 @@ def test_of_two_echoes_the_later_is_used(
 def test_an_enhanced_instance_is_read_frame_by_frame(
     tmp_path: Path, sagittal_t2: Series, write_study: Write, read_only_study: Read
 ) -> None:
-    folder = write_study(sagittal_t2, profile=HeaderProfile.HOSPITAL)
+    folder = write_study(sagittal_t2, profile=HeaderProfile.SIEMENS)
     files = [pydicom.dcmread(folder / "202" / f"{number}.dcm") for number in (1, 2, 3, 4, 5)]
     merge_to_enhanced(files).save_as(tmp_path / "enhanced.dcm")
     (series,) = read_only_study(tmp_path / "enhanced.dcm").series

@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 
 from lumbargrade.geometry.orientation import AnatomicalPlane, angle_between_deg
-from lumbargrade.phantom.anatomy import LUMBAR_DISCS, AnatomyConfig, sample_anatomy
+from lumbargrade.phantom.anatomy import sample_anatomy
+from lumbargrade.phantom.contrast import Contrast
 from lumbargrade.phantom.mr import Weighting
+from lumbargrade.phantom.numbering import LUMBAR_DISCS
+from lumbargrade.phantom.person import AnatomyConfig
 from lumbargrade.phantom.protocol import ProtocolConfig, Scan, plan_study
+from lumbargrade.phantom.scanner import Scanner, Vendor, sample_scanner
 from lumbargrade.phantom.skeleton import Skeleton, stand_up
 from lumbargrade.terms import SeriesRole
 
 STUDIES = 60
+SCANNER = Scanner(Vendor.PHILIPS, "Philips Medical Systems", "Ingenia", 3.0)
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +24,7 @@ def studies() -> list[tuple[Skeleton, tuple[Scan, ...]]]:
     for seed in range(STUDIES):
         rng = np.random.default_rng(seed)
         skeleton = stand_up(sample_anatomy(rng, AnatomyConfig()))
-        planned.append((skeleton, plan_study(skeleton, ProtocolConfig(), rng)))
+        planned.append((skeleton, plan_study(skeleton, sample_scanner(Contrast.PHYSICS, rng), ProtocolConfig(), rng)))
     return planned
 
 
@@ -92,7 +97,7 @@ def test_short_axials_leave_the_upper_levels_out() -> None:
     for seed in range(6):
         rng = np.random.default_rng(seed)
         skeleton = stand_up(sample_anatomy(rng, AnatomyConfig()))
-        scans = plan_study(skeleton, ProtocolConfig(short_axials=1.0), rng)
+        scans = plan_study(skeleton, SCANNER, ProtocolConfig(short_axials=1.0), rng)
         slices = [plane.affine for scan in of_plane(scans, AnatomicalPlane.AXIAL) for plane in scan.planes]
         canal = canal_points(skeleton)
         nearest = np.array([np.abs(affine.distances_mm(canal)) for affine in slices]).min(0)
@@ -105,9 +110,19 @@ def test_a_missing_series_is_the_t1_or_the_axials() -> None:
     for seed in range(12):
         rng = np.random.default_rng(seed)
         skeleton = stand_up(sample_anatomy(rng, AnatomyConfig()))
-        scans = plan_study(skeleton, ProtocolConfig(missing_series=1.0), rng)
+        scans = plan_study(skeleton, SCANNER, ProtocolConfig(missing_series=1.0), rng)
         present = {scan.role(weighting) for scan in scans for weighting in scan.weightings}
         assert SeriesRole.SAGITTAL_T2 in present
         assert len(present) == 2
         lacking |= set(SeriesRole) - present - {SeriesRole.OTHER}
     assert lacking == {SeriesRole.SAGITTAL_T1, SeriesRole.AXIAL_T2}
+
+
+def test_slices_are_as_thick_and_as_far_apart_as_in_hospitals(studies: list[tuple[Skeleton, tuple[Scan, ...]]]) -> None:
+    scans = [scan for _, scans in studies for scan in of_plane(scans, AnatomicalPlane.SAGITTAL)]
+    thickness = np.array([scan.planes[0].thickness_mm for scan in scans])
+    spacing = np.array([scan.spacing_mm for scan in scans])
+    assert np.median(thickness) == 4.0
+    assert np.median(spacing) == pytest.approx(4.4, abs=0.15)
+    assert (spacing >= 0.999 * thickness).all()
+    assert spacing.max() <= 5.2

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     patient = make_patient(options.seed, PhantomConfig(), os.cpu_count() or 1)
     pictures = options.output / f"patient-{options.seed}"
     for series in patient.study.series:
-        write_series(pictures / series.folder, patient.study.study_instance_uid, series, HeaderProfile.HOSPITAL)
+        write_series(pictures / series.folder, patient.study.study_instance_uid, series, HeaderProfile.SIEMENS)
     graded = pipeline.grade_source(find_study(pictures))
     write_report(options.output, graded.study, graded.grades, graded.seconds)
     for line in _table([truth.severity for truth in patient.truth], graded.grades.grades):

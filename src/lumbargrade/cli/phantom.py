@@ -15,6 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", default="physics", metavar="NAME", help="physics, randomised (any contrast), or mixed, half of each (default: physics)"
     )
+    parser.add_argument(
+        "--profile",
+        default="competition",
+        metavar="NAME",
+        help="whose headers and names: competition; siemens, philips, ge, canon or enhanced (multi-frame), written to DIR/studies with "
+        "localisers and other series that nobody grades; or mixed, those five in turn (default: competition)",
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="studies at a time (default: one a core)")
 
 
@@ -30,6 +37,6 @@ def run(options: argparse.Namespace) -> int:
         def show(done: int, _: int) -> None:
             bar.update(done - bar.n)
 
-        data_set = write_data_set(options.output, options.studies, options.seed, options.config, options.workers, show)
+        data_set = write_data_set(options.output, options.studies, options.seed, options.config, options.workers, show, options.profile)
     say(f"{data_set.root}: {options.studies} {'study' if options.studies == 1 else 'studies'} with truth")
     return 0

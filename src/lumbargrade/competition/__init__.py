@@ -7,7 +7,7 @@ in the words of ``terms`` and back, strict when writing and tolerant of the know
 
 from lumbargrade.competition.coordinates import LabelCoordinate, MarkedPoint, marked_points, read_coordinates, write_coordinates
 from lumbargrade.competition.labels import SEVERITY_WEIGHTS, SeverityArray, StudyLabels, read_labels, write_labels
-from lumbargrade.competition.layout import DataSet, Split, open_data_set
+from lumbargrade.competition.layout import DataSet, Split, held_out_phantom, open_data_set
 from lumbargrade.competition.prior import COLUMN_PRIOR
 from lumbargrade.competition.series import read_series_roles, write_series_roles
 from lumbargrade.competition.solution import Coverage, ScoredStudies, Solution, match_submission, read_solution
@@ -39,6 +39,7 @@ __all__ = [
     "StudyLabels",
     "SubmissionRows",
     "SubmissionScores",
+    "held_out_phantom",
     "hold_out_sets",
     "marked_points",
     "match_submission",

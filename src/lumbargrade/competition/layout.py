@@ -7,12 +7,16 @@
     test_images/<study_id>/<series_id>/<instance_number>.dcm
 """
 
+import json
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from lumbargrade.competition.series import read_series_roles
 from lumbargrade.errors import InputError
+
+HELD_OUT_PREFIX = "heldout-"
+"""How the names of phantom configurations begin that models are measured on and never learn from."""
 
 
 class Split(Enum):
@@ -47,6 +51,11 @@ class DataSet:
     @property
     def test_images(self) -> Path:
         return self.images(Split.TEST)
+
+    @property
+    def phantom_mark(self) -> Path:
+        """The file that says which phantom made the data set; patients' data sets have none."""
+        return self.root / "phantom.json"
 
     def images(self, split: Split) -> Path:
         """The folder of study folders."""
@@ -92,3 +101,18 @@ def open_data_set(path: Path) -> DataSet:
         needed = ", ".join(place.name for split in Split for place in (data_set.images(split), data_set.series_path(split)))
         raise InputError(f"{path}: not a data set in the competition's layout; one of {needed} is needed")
     return data_set
+
+
+def held_out_phantom(data_set: DataSet) -> str | None:
+    """The name of the held-out phantom configuration that the data set was made with; None for every other data set.
+
+    Raises:
+        InputError: the mark of a phantom that cannot be read.
+    """
+    if not data_set.phantom_mark.is_file():
+        return None
+    try:
+        config = json.loads(data_set.phantom_mark.read_text(encoding="utf-8")).get("config")
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{data_set.phantom_mark}: not the mark of a phantom; delete it if the studies are patients") from error
+    return config if isinstance(config, str) and config.startswith(HELD_OUT_PREFIX) else None

@@ -116,13 +116,14 @@ def _read_file(reference: FileReference, index: int, count: int, store: FileStor
             raise DicomError(f"the study has more than {limits.MAX_STUDY_PIXELS} pixels")
         series = _series_of(dataset, reference, parts)
         slices, unplaced = _read_slices(dataset)
+        study_instance_uid = str(dataset.get("StudyInstanceUID") or "")
     except DicomError as error:
         parts.problems.append(Problem("unusable_instance", f"file {index + 1} of {count}: {error}"))
     except Exception as error:  # damaged bytes make pydicom and the decoders raise anything
         parts.problems.append(Problem("unreadable_instance", f"file {index + 1} of {count}: not readable ({type(error).__name__})"))
     else:
         parts.pixels += pixels
-        parts.study_instance_uid = parts.study_instance_uid or str(dataset.get("StudyInstanceUID") or "")
+        parts.study_instance_uid = parts.study_instance_uid or study_instance_uid
         series.folders.add(reference.folder)
         series.slices += slices
         series.unplaced += unplaced

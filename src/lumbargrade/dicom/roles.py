@@ -30,7 +30,7 @@ _FAT_SUPPRESSED = re.compile(
     r"(?<![a-z])(fs|sfs|fatsat|fat[-_ ]?sat|spair|spir|fat[-_ ]?supp\w*)(?![a-z])|(?:(?<=t[12])|(?<=tse)|(?<=fse))fs"
 )
 _ENHANCED = re.compile(r"(?<![a-z])(gd|gad\w*|post|contrast|enhanced|ce|km|\+c|c\+)(?![a-z])|\+ ?c(?![a-z])|c\+")
-_NOT_ANATOMY = re.compile(r"(?<![a-z])(dwi|adc|diff\w*|trace|dti|ep2d\w*|myelo\w*|mra|angio\w*|perf\w*|flow|map)(?![a-z])")
+_NOT_ANATOMY = re.compile(r"(?<![a-z])(dwi|adc|diff\w*|trace|dti|ep2d\w*|myelo\w*|mra|angio\w*|perf\w*|flow|map|sub|subtr\w*)(?![a-z])")
 _GRADIENT_ECHO = re.compile(r"t2 ?\*|t2[-_ ]?star|(?<![a-z])(medic|merge|gre|flash|ffe|fl2d|fl3d|me2d)(?![a-z])")
 
 

@@ -1,7 +1,6 @@
 """Writes a series as DICOM files, in the competition's stripped header or as a hospital's scanner would."""
 
-import re
-import uuid
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 
@@ -18,36 +17,18 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGLSLossless,
-    MRImageStorage,
     RLELossless,
 )
 
+from lumbargrade.dicom.competition_header import competition_headers
+from lumbargrade.dicom.enhanced_header import enhanced_header, frames_of
+from lumbargrade.dicom.hospital_header import hospital_headers
+from lumbargrade.dicom.profiles import HABITS, HeaderProfile, PixelStorage
+from lumbargrade.dicom.rle import encode_rle
 from lumbargrade.dicom.tolerance import tolerant
-from lumbargrade.geometry.affine import FloatArray
-from lumbargrade.geometry.orientation import AnatomicalPlane
-from lumbargrade.study import Instance, Series, Stack
-from lumbargrade.terms import SeriesRole
+from lumbargrade.study import Series
 
-BITS_STORED = 12
-_BRIGHTEST = 2**BITS_STORED - 1
-_REQUIRED_BUT_EMPTY = (
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "AccessionNumber",
-    "ReferringPhysicianName",
-    "StudyID",
-    "PositionReferenceIndicator",
-)
-_OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
-
-
-class HeaderProfile(Enum):
-    """How much a header says: the competition's 27 elements, or a standard-conformant MR Image Storage object."""
-
-    COMPETITION = "competition"
-    HOSPITAL = "hospital"
+Stored = NDArray[np.uint16] | NDArray[np.int16]
 
 
 class TransferSyntax(Enum):
@@ -65,161 +46,70 @@ class TransferSyntax(Enum):
 
 
 def write_series(
-    folder: Path, study_instance_uid: str, series: Series, profile: HeaderProfile, syntax: TransferSyntax = TransferSyntax.RLE
+    folder: Path,
+    study_instance_uid: str,
+    series: Series,
+    profile: HeaderProfile,
+    syntax: TransferSyntax = TransferSyntax.RLE,
+    names: Sequence[str] | None = None,
 ) -> list[Path]:
-    """Write each instance as ``<folder>/<instance_number>.dcm`` and return the paths, in the order of ``series.instances``.
+    """Write a series and return a path for each of ``series.instances``, in their order; all frames of an Enhanced object have its path.
 
-    Pixels are rounded and clipped to unsigned 12 bit. A file appears under its name only when it is complete.
+    Grey values are rounded and clipped to unsigned 12 bit, and where a vendor rescales rounded to its steps. A file appears under its name
+    only when it is complete.
+
+    Args:
+        names: of the files, in the order of ``series.instances``; ``<instance_number>.dcm`` without. An Enhanced object has the first.
     """
+    instances = list(series.instances)
+    paths = [folder / name for name in names or [f"{instance.instance_number}.dcm" for instance in instances]]
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
     with tolerant():
-        for stack in series.stacks:
-            spacing = _spacing(stack)
-            for instance in stack.instances:
-                header = _header(study_instance_uid, series, stack, instance, profile)
-                header.update(spacing)
-                paths.append(_write(folder / f"{instance.instance_number}.dcm", header, instance, syntax, profile))
+        if profile is HeaderProfile.ENHANCED:
+            storage = HABITS[profile].storage_of(series)
+            frames = [storage.stored(instance.pixels) for _, instance in frames_of(series)]
+            _write(paths[0], enhanced_header(study_instance_uid, series, storage), frames, syntax)
+            return [paths[0]] * len(instances)
+        headers, storage = _single_frame_headers(study_instance_uid, series, profile)
+        for path, header, instance in zip(paths, headers, instances, strict=True):
+            _write(path, header, [storage.stored(instance.pixels)], syntax)
     return paths
 
 
-def oid(identifier: str) -> UID:
-    """The identifier itself where it is a valid UID, else a UID derived from it (PS3.5 B.2: 2.25 and a UUID)."""
-    if len(identifier) <= 64 and _OID.fullmatch(identifier):
-        return UID(identifier)
-    return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, identifier).int}")
-
-
-def _header(study: str, series: Series, stack: Stack, instance: Instance, profile: HeaderProfile) -> Dataset:
-    header = _plane(instance)
+def _single_frame_headers(study: str, series: Series, profile: HeaderProfile) -> tuple[list[Dataset], PixelStorage]:
     if profile is HeaderProfile.COMPETITION:
-        header.update(_competition_identity(study, series, instance))
-        header.update(_window(stack, instance))
-    else:
-        header.update(_hospital_identity(study, series, instance))
-        header.update(_hospital_acquisition(series))
-    return header
+        return [header for stack in series.stacks for header in competition_headers(study, series, stack)], PixelStorage()
+    storage = HABITS[profile].storage_of(series)
+    return hospital_headers(study, series, profile, storage), storage
 
 
-def _spacing(stack: Stack) -> Dataset:
-    """A phantom's slices touch: thickness and distance are one."""
-    spacing_mm = stack.spacing_mm
-    header = Dataset()
-    header.SliceThickness = _decimal(spacing_mm or 1.0)
-    header.SpacingBetweenSlices = _decimal(spacing_mm)
-    return header
-
-
-def _plane(instance: Instance) -> Dataset:
-    affine = instance.affine
-    header = Dataset()
-    header.PatientPosition = "HFS"
-    header.InstanceNumber = instance.instance_number
-    header.ImagePositionPatient = _decimals(affine.origin_lps_mm)
-    header.ImageOrientationPatient = _decimals(np.concatenate([affine.column_direction, affine.row_direction]))
-    header.SliceLocation = _decimal(affine.position_mm)
-    header.PixelSpacing = [_decimal(affine.row_spacing_mm), _decimal(affine.column_spacing_mm)]
-    header.SamplesPerPixel = 1
-    header.PhotometricInterpretation = "MONOCHROME2"
-    header.Rows, header.Columns = instance.shape
-    header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = 16, BITS_STORED, BITS_STORED - 1, 0
-    return header
-
-
-def _competition_identity(study: str, series: Series, instance: Instance) -> Dataset:
-    """The identifiers as the competition has them: no OIDs, and SOPInstanceUIDs that repeat from series to series."""
-    header = Dataset()
-    header.StudyInstanceUID = study
-    header.SeriesInstanceUID = f"{study}.{series.folder}"
-    header.SOPInstanceUID = f"{study}.1.{instance.instance_number}"
-    header.PatientID = study
-    header.FrameOfReferenceUID = oid(f"frame of reference of {study}.{series.folder}")
-    header.SeriesDescription = "T1" if series.role is SeriesRole.SAGITTAL_T1 else "T2"
-    header.ContentDate = "20000101"
-    header.ContentTime = "000000.000000"
-    return header
-
-
-def _window(stack: Stack, instance: Instance) -> Dataset:
-    """A window of its own on every axial slice and one for a sagittal series, as the competition's files have."""
-    pixels = instance.pixels if stack.plane is AnatomicalPlane.AXIAL else stack.instances[len(stack.instances) // 2].pixels
-    header = Dataset()
-    header.WindowCenter = round(float(pixels.mean()))
-    header.WindowWidth = max(1, round(float(pixels.mean() + 2 * pixels.std())))
-    return header
-
-
-def _hospital_identity(study: str, series: Series, instance: Instance) -> Dataset:
-    header = Dataset()
-    header.SOPClassUID = MRImageStorage
-    is_oid = oid(instance.sop_instance_uid) == instance.sop_instance_uid
-    # Identifiers of the competition's kind repeat from series to series, so the series is part of what a UID is derived from.
-    header.SOPInstanceUID = oid(instance.sop_instance_uid if is_oid else f"{series.series_instance_uid}/{instance.sop_instance_uid}")
-    header.StudyInstanceUID = oid(study)
-    header.SeriesInstanceUID = oid(series.series_instance_uid)
-    header.FrameOfReferenceUID = oid(f"frame of reference of {study}")
-    header.PatientName = "PHANTOM^SYNTHETIC"
-    header.PatientID = "PHANTOM"
-    header.Modality = "MR"
-    header.Manufacturer = "LumbarGrade phantom"
-    header.SeriesNumber = uuid.uuid5(uuid.NAMESPACE_OID, series.series_instance_uid).int % 9999 + 1
-    header.SeriesDescription = series.description[:64]
-    header.BodyPartExamined = "LSPINE"
-    for keyword in _REQUIRED_BUT_EMPTY:
-        setattr(header, keyword, "")
-    return header
-
-
-def _hospital_acquisition(series: Series) -> Dataset:
-    timing = series.timing
-    header = Dataset()
-    header.ImageType = ["DERIVED", "PRIMARY", "OTHER"]
-    header.ScanningSequence = "SE" if timing.inversion_time_ms is None else "IR"
-    header.SequenceVariant = "SK"
-    header.ScanOptions = ""
-    header.MRAcquisitionType = "2D"
-    header.EchoTrainLength = None
-    header.EchoTime = None if timing.echo_time_ms is None else _decimal(timing.echo_time_ms)
-    header.RepetitionTime = None if timing.repetition_time_ms is None else _decimal(timing.repetition_time_ms)
-    if timing.inversion_time_ms is not None:
-        header.InversionTime = _decimal(timing.inversion_time_ms)
-    return header
-
-
-def _decimal(value: float) -> str:
-    """At most 16 characters, as a DS value has (PS3.5 6.2), with all the digits that fit."""
-    for digits in range(15, 0, -1):
-        text = f"{float(value):.{digits}g}"
-        if len(text) <= 16:
-            return text
-    raise ValueError(f"{value!r} has no decimal string of 16 characters")
-
-
-def _decimals(values: FloatArray) -> list[str]:
-    return [_decimal(value) for value in values]
-
-
-def _write(path: Path, header: Dataset, instance: Instance, syntax: TransferSyntax, profile: HeaderProfile) -> Path:
+def _write(path: Path, header: Dataset, frames: Sequence[Stored], syntax: TransferSyntax) -> None:
     meta = FileMetaDataset()
     # The competition's single-frame files call themselves Enhanced MR here; a reader must not fall for it.
-    meta.MediaStorageSOPClassUID = EnhancedMRImageStorage if profile is HeaderProfile.COMPETITION else MRImageStorage
+    meta.MediaStorageSOPClassUID = header.get("SOPClassUID", EnhancedMRImageStorage)
     meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID
     meta.TransferSyntaxUID = UID(syntax.value)
     header.file_meta = meta
-    stored = np.clip(np.rint(instance.pixels), 0, _BRIGHTEST).astype("<u2")
-    header.PixelData = encapsulate([_compressed(stored, syntax)]) if syntax.is_encapsulated else stored.tobytes()
+    pixels = (
+        encapsulate([_compressed(frame, header, syntax) for frame in frames]) if syntax.is_encapsulated else b"".join(map(_octets, frames))
+    )
+    header.PixelData = pixels + b"\0" * (len(pixels) % 2)
     header["PixelData"].VR = "OB" if syntax.is_encapsulated else "OW"
     header["PixelData"].is_undefined_length = syntax.is_encapsulated
     partial = path.with_name(path.name + ".partial")
     dcmwrite(partial, header, enforce_file_format=True)
     partial.replace(path)
-    return path
 
 
-def _compressed(stored: NDArray[np.uint16], syntax: TransferSyntax) -> bytes:
+def _octets(frame: Stored) -> bytes:
+    return frame.tobytes()
+
+
+def _compressed(stored: Stored, header: Dataset, syntax: TransferSyntax) -> bytes:
+    if syntax is TransferSyntax.RLE:
+        return encode_rle(stored)
     rows, columns = stored.shape
-    encoder = get_encoder(UID(syntax.value))
-    return encoder.encode(
+    return get_encoder(UID(syntax.value)).encode(
         stored,
         rows=rows,
         columns=columns,
@@ -227,6 +117,6 @@ def _compressed(stored: NDArray[np.uint16], syntax: TransferSyntax) -> bytes:
         samples_per_pixel=1,
         photometric_interpretation="MONOCHROME2",
         bits_allocated=16,
-        bits_stored=BITS_STORED,
-        pixel_representation=0,
+        bits_stored=header.BitsStored,
+        pixel_representation=header.PixelRepresentation,
     )

@@ -1,34 +1,31 @@
 """Grades measured on the finished geometry, as a reader would see them: effaced CSF, closed recesses, roots without room.
 
-Each finding gets one openness figure, 1 in an open spine and falling as it closes; two cuts turn it into a grade. The cuts are geometric:
-they were set once, on 300 sampled patients, with readers' frequencies in view (canal 88/7/5 %, foramen 78/18/4 %, subarticular 71/19/10 %),
-and are not equivalent to any reader. The 640 studies that the shipped networks learnt from came out at 88/8/4, 85/12/3 and 72/17/11 %.
+Each finding gets raw measurements and one continuous severity z, higher where worse; two cuts on z for each condition give the grade at
+every level. The canal's severity is what has been lost of the patient's own open sac together with how much of the rest nerves fill, never
+an area alone: a small or tapered sac with CSF around its rootlets is open. Severities are scaled to a standard deviation of one over
+patients, so that readers' disagreement (``readers``) is in the same unit. They are geometric: no reader's criteria were published.
 """
 
 from dataclasses import dataclass
 from math import pi
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lumbargrade.geometry.affine import FloatArray
-from lumbargrade.phantom import sdf
-from lumbargrade.phantom.anatomy import LUMBAR_DISCS
+from lumbargrade.phantom.calibrated import CUTS, HEALTHY, SEVERITY_SCALE
+from lumbargrade.phantom.numbering import LUMBAR_DISCS
 from lumbargrade.phantom.scene import Scene
 from lumbargrade.phantom.sdf import Geometry, distances
+from lumbargrade.phantom.shapes import columns
 from lumbargrade.phantom.skeleton import SAC_LOAD, Skeleton
 from lumbargrade.terms import FINDINGS, LEVELS, Condition, Finding, Laterality, Level, Severity
 
 _GRID_MM = 0.5
-_AXIAL_CUTS_MM = (-7.0, -5.0, -3.0, -1.0, 1.0, 3.0)
-"""Heights over the disc plane at which canal and recesses are measured; the canal leaves out the lowest."""
+_CUT_HEIGHTS_MM = (-7.0, -5.0, -3.0, -1.0, 1.0, 3.0)
+"""Heights over the disc plane at which canal and recesses are measured; the canal leaves out the lowest, the recess the highest."""
 
-CUTS = {
-    Condition.SPINAL_CANAL_STENOSIS: (0.55, 0.40),
-    Condition.NEURAL_FORAMINAL_NARROWING: (1.20, 0.82),
-    Condition.SUBARTICULAR_STENOSIS: (0.67, 0.325),
-}
-"""Openness below which a finding is moderate, and severe."""
+_CUT_X, _CUT_Y = np.arange(-16, 16.01, _GRID_MM), np.arange(-3, 20.01, _GRID_MM)
+_FORAMEN_Y, _FORAMEN_Z = np.arange(-10, 10.01, _GRID_MM), np.arange(-14, 12.01, _GRID_MM)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,117 +34,173 @@ class FindingTruth:
 
     Attributes:
         point_mm: (3,) where a reader would point, body frame.
-        measures: raw measurements by name with unit, and ``openness``.
+        z: continuous severity in standard deviations, higher is worse.
+        measures: raw measurements by name with unit, and ``closure``, from which z is made.
     """
 
     finding: Finding
     point_mm: FloatArray
     severity: Severity
+    z: float
     measures: dict[str, float]
 
 
 def measure_findings(scene: Scene) -> tuple[FindingTruth, ...]:
     """The truth of all 25 findings, in the order of ``FINDINGS``."""
+    return measure_geometry(scene.skeleton, scene.geometry)
+
+
+def measure_geometry(skeleton: Skeleton, geometry: Geometry) -> tuple[FindingTruth, ...]:
+    """As ``measure_findings``, of a spine without its surroundings; the cauda equina's rootlets are not looked at."""
     truths: dict[Finding, FindingTruth] = {}
     for level in LEVELS:
-        for truth in _measure_level(scene, level):
+        for truth in measure_level(skeleton, geometry, level):
             truths[truth.finding] = truth
     return tuple(truths[finding] for finding in FINDINGS)
 
 
-def _measure_level(scene: Scene, level: Level) -> list[FindingTruth]:
-    skeleton, disc = scene.skeleton, LUMBAR_DISCS[LEVELS.index(level)]
-    cuts = _AxialCuts.through(skeleton, scene.geometry, disc)
-    half_canal, back = float(scene.geometry.discs[disc, sdf.D_CANAL_WIDTH]) / 2, float(skeleton.disc_depth[disc])
-    truths = [_truth(Condition.SPINAL_CANAL_STENOSIS, None, level, cuts.canal_point(), cuts.canal(skeleton, disc))]
+def measure_level(skeleton: Skeleton, geometry: Geometry, level: Level) -> list[FindingTruth]:
+    """The truth of one level's five findings: canal, then recess and foramen of each side."""
+    disc = LUMBAR_DISCS[LEVELS.index(level)]
+    cuts = _AxialCuts.through(skeleton, geometry, disc)
+    half_canal, back = cuts.canal_width / 2, float(skeleton.disc_depth[disc])
+    truths = [_truth(Condition.SPINAL_CANAL_STENOSIS, None, level, cuts.canal_point(), cuts.canal(HEALTHY.sac_share[LEVELS.index(level)]))]
     for side in Laterality:
         sign = float(side.lps_sign)
         recess = skeleton.to_body(disc, (sign * 0.76 * half_canal, back + 3.0, 0.0))
         truths.append(_truth(Condition.SUBARTICULAR_STENOSIS, side, level, recess, cuts.recess(sign)))
         foramen = skeleton.to_body(disc, (sign * (half_canal + 4.5), back + 3.0, 6.0))
-        truths.append(_truth(Condition.NEURAL_FORAMINAL_NARROWING, side, level, foramen, _foramen(skeleton, scene.geometry, disc, side)))
+        truths.append(_truth(Condition.NEURAL_FORAMINAL_NARROWING, side, level, foramen, _foramen(skeleton, geometry, disc, side)))
     return truths
 
 
 def _truth(condition: Condition, side: Laterality | None, level: Level, point: FloatArray, measures: dict[str, float]) -> FindingTruth:
-    severity = Severity(sum(measures["openness"] < cut for cut in CUTS[condition]))
-    return FindingTruth(Finding(condition, side, level), point, severity, measures)
+    mean, deviation = SEVERITY_SCALE[condition]
+    z = (measures["closure"] - mean) / deviation
+    return FindingTruth(Finding(condition, side, level), point, Severity(sum(z >= cut for cut in CUTS[condition])), z, measures)
+
+
+def _inside(distance_mm: FloatArray) -> FloatArray:
+    """How much of a grid cell lies inside, 0 to 1, so that areas change smoothly."""
+    return np.clip(0.5 - distance_mm / _GRID_MM, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _AxialCuts:
-    """Cuts parallel to a disc: ``x`` and ``y`` (nx, ny) in its frame with y from its back margin; the rest (cuts, nx, ny)."""
+    """Cuts parallel to a disc. ``points`` (cuts, nx, ny, 3); shares of each cell (cuts, nx, ny): of sac, of anything but bone, disc and
+    ligament, and of what is free in front of arch and flavum. ``load_mm2`` of nerve, ``open_area_mm2`` of the undisturbed sac.
+    """
 
-    x: FloatArray
-    y: FloatArray
     points: FloatArray
-    sac: NDArray[np.bool_]
-    free: NDArray[np.bool_]
+    sac: FloatArray
+    recess_free: FloatArray
+    fat_behind: FloatArray
     canal_width: float
+    open_area_mm2: float
+    open_half_width: float
+    load_mm2: float
 
     @classmethod
     def through(cls, skeleton: Skeleton, geometry: Geometry, disc: int) -> "_AxialCuts":
-        x, y = np.meshgrid(np.arange(-20, 20.01, _GRID_MM), np.arange(-4, 22.01, _GRID_MM), indexing="ij")
-        local = np.stack(np.broadcast_arrays(x, y + skeleton.disc_depth[disc], np.reshape(_AXIAL_CUTS_MM, (-1, 1, 1))), -1)
+        wear = skeleton.anatomy.wear
+        x, y = np.meshgrid(_CUT_X, _CUT_Y, indexing="ij")
+        local = np.stack(np.broadcast_arrays(x, y + skeleton.disc_depth[disc], np.reshape(_CUT_HEIGHTS_MM, (-1, 1, 1))), -1)
         points = skeleton.disc_origin[disc] + local @ skeleton.disc_axes[disc]
-        fields = distances(geometry, points.reshape(-1, 3)).reshape(*points.shape[:3], -1)
-        free = fields[..., [sdf.BODY, sdf.ARCH, sdf.DISC, sdf.FLAVUM]].min(-1) > 0
-        return cls(x, y, points, fields[..., sdf.SAC] < 0, free, float(geometry.discs[disc, sdf.D_CANAL_WIDTH]))
+        fields = distances(geometry, points.reshape(-1, 3)).reshape(*points.shape[:3], -1).astype(np.float64)
+        front = np.minimum(fields[..., columns.BODY], fields[..., columns.DISC])
+        back = np.minimum(fields[..., columns.ARCH], fields[..., columns.FLAVUM])
+        before_the_wall = 1 - np.maximum.accumulate(np.where(y > 0.5, _inside(back), 0.0), axis=2)
+        free = _inside(-np.minimum(front, back))
+        sac = _inside(fields[..., columns.SAC])
+        behind = np.cumsum(sac, axis=2) > 0.5 * np.maximum(sac.sum(2, keepdims=True), _GRID_MM)
+        row = int(np.clip(skeleton.disc_origin[disc, 2] - skeleton.sac_bottom, 0, len(skeleton.sac) - 1))
+        half_width, half_depth = float(wear.sac_half_width[disc]), float(wear.sac_half_depth[disc])
+        return cls(
+            points,
+            sac,
+            free * before_the_wall,
+            free * (1 - sac) * before_the_wall * behind,
+            float(geometry.discs[disc, columns.D_CANAL_WIDTH]),
+            pi * half_width * half_depth,
+            half_width,
+            float(skeleton.sac[row, SAC_LOAD]),
+        )
 
     def canal_point(self) -> FloatArray:
         """The middle of the sac at the disc plane; where it is crushed, the middle of the canal's depth."""
-        middle = _AXIAL_CUTS_MM.index(-1.0)
-        sac = self.sac[middle]
-        if sac.sum() * _GRID_MM**2 < 15:
-            sac = (np.abs(self.x) < 3) & (np.abs(self.y - 8) < 3)
-        return np.asarray(self.points[middle][sac].mean(0))
+        middle = _CUT_HEIGHTS_MM.index(-1.0)
+        weight = self.sac[middle]
+        if weight.sum() * _GRID_MM**2 < 15:
+            x, y = np.meshgrid(_CUT_X, _CUT_Y, indexing="ij")
+            weight = ((np.abs(x) < 3) & (np.abs(y - 8) < 3)).astype(np.float64)
+        return np.asarray((self.points[middle] * weight[..., None]).sum((0, 1)) / weight.sum())
 
-    def canal(self, skeleton: Skeleton, disc: int) -> dict[str, float]:
-        area = self.sac[1:].sum((1, 2)) * _GRID_MM**2
-        tightest = 1 + int(area.argmin())
-        smallest = float(area.min())
-        anatomy = skeleton.anatomy
-        row = int(np.clip(skeleton.disc_origin[disc, 2] - skeleton.sac_bottom, 0, len(skeleton.sac) - 1))
-        csf = 1 - float(skeleton.sac[row, SAC_LOAD]) / max(smallest, 1.0)
-        relative = smallest / (pi * float(anatomy.sac_half_width[disc] * anatomy.sac_half_depth[disc]))
+    def canal(self, healthy_share: float) -> dict[str, float]:
+        """Closure: half what is lost of the open sac in a healthy canal, half the share of the remaining sac that nerves fill."""
+        areas = self.sac[1:].sum((1, 2)) * _GRID_MM**2
+        tightest = 1 + int(areas.argmin())
+        area = float(areas.min())
+        relative = area / self.open_area_mm2
+        crowding = self.load_mm2 / (area + 0.25 * self.load_mm2)
         return {
-            "sac_area_mm2": smallest,
-            "sac_depth_mm": float(self.sac[tightest].any(0).sum()) * _GRID_MM,
-            "csf_fraction": csf,
+            "sac_area_mm2": area,
+            "sac_depth_mm": float(self.sac[tightest].max(0).sum()) * _GRID_MM,
+            "sac_width_mm": float(self.sac[tightest].max(1).sum()) * _GRID_MM,
+            "csf_fraction": max(1 - self.load_mm2 / max(area, 1.0), 0.0),
             "relative_sac_area": relative,
-            "openness": max(csf, relative - 0.07),
+            "posterior_fat_mm2": float(self.fat_behind[tightest].sum()) * _GRID_MM**2,
+            "closure": 0.5 * (1 - relative / healthy_share) + 0.5 * crowding,
         }
 
     def recess(self, sign: float) -> dict[str, float]:
-        """``sign`` +1 left, -1 right."""
-        lateral = sign * self.x
-        gaps = []
-        for share in (0.34, 0.38, 0.42):
-            column = round((sign * self.canal_width * share + 20) / _GRID_MM)
-            gaps += [_longest_run(cut[column, 4:36]) * _GRID_MM for cut in self.free[1:5]]
-        window = (lateral > 0.24 * self.canal_width) & (lateral < 0.46 * self.canal_width) & (self.y > -2) & (self.y < 9)
-        recess_area = float((self.free & window).sum((1, 2))[1:5].min()) * _GRID_MM**2
-        lateral_sac = float((self.sac & (lateral > 3)).sum((1, 2))[1:5].min()) * _GRID_MM**2
-        openness = 0.5 * min(min(gaps) / 6.0, 1.0) + 0.25 * min(recess_area / 25.0, 1.0) + 0.25 * min(lateral_sac / 40.0, 1.0)
-        return {"recess_gap_mm": min(gaps), "recess_area_mm2": recess_area, "lateral_sac_area_mm2": lateral_sac, "openness": openness}
-
-
-def _longest_run(free: NDArray[np.bool_]) -> int:
-    longest = run = 0
-    for is_free in free:
-        run = run + 1 if is_free else 0
-        longest = max(longest, run)
-    return longest
+        """``sign`` +1 left, -1 right. Closure: depth and area of the recess, and what is left of the sac's corner before it."""
+        lateral = sign * _CUT_X
+        lanes = (lateral > 0.33 * self.canal_width) & (lateral < 0.43 * self.canal_width)
+        gap = float(self.recess_free[:-1, lanes].sum(2).mean(1).min()) * _GRID_MM
+        window = (lateral > 0.24 * self.canal_width) & (lateral < 0.46 * self.canal_width)
+        area = float(self.recess_free[:-1, window].sum((1, 2)).min()) * _GRID_MM**2
+        corner = lateral > 0.35 * self.open_half_width
+        corner_area = float(self.sac[:-1, corner].sum((1, 2)).min()) * _GRID_MM**2
+        open_corner = 0.28 * self.open_area_mm2
+        return {
+            "recess_gap_mm": gap,
+            "recess_area_mm2": area,
+            "sac_corner_mm2": corner_area,
+            "closure": 1 - 0.4 * min(gap / 9.0, 1.0) - 0.3 * min(area / 45.0, 1.0) - 0.3 * min(corner_area / open_corner, 1.0),
+        }
 
 
 def _foramen(skeleton: Skeleton, geometry: Geometry, disc: int, side: Laterality) -> dict[str, float]:
-    """Room around the ganglion in the sagittal plane through it, in radii of the ganglion."""
-    ganglion = skeleton.roots[2 * disc + (side is Laterality.LEFT), 3]
-    y, z = np.meshgrid(np.arange(-8, 8.01, _GRID_MM), np.arange(-12, 12.01, _GRID_MM), indexing="ij")
+    """Room around the ganglion in the sagittal plane through it. Closure: room, fat around the root and area lost."""
+    x, y, z, radius = skeleton.roots[2 * disc + (side is Laterality.LEFT), 3]
     axes = skeleton.disc_axes[disc]
-    points = ganglion[:3] + y[..., None] * axes[1] + z[..., None] * axes[2]
-    fields = distances(geometry, points.reshape(-1, 3)).reshape(*y.shape, -1)
-    room = fields[..., [sdf.BODY, sdf.ARCH, sdf.DISC, sdf.FLAVUM]].min(-1)
-    near = (np.abs(y) <= 4) & (np.abs(z) <= 4)
-    clearance = float(room[near].max()) / float(ganglion[3])
-    return {"clearance": clearance, "open_area_mm2": float((room > 0).sum()) * _GRID_MM**2, "openness": clearance}
+    along_y, along_z = np.meshgrid(_FORAMEN_Y, _FORAMEN_Z, indexing="ij")
+    points = np.array([x, y, z]) + along_y[..., None] * axes[1] + along_z[..., None] * axes[2]
+    fields = distances(geometry, points.reshape(-1, 3)).reshape(*along_y.shape, -1).astype(np.float64)
+    room = fields[..., [columns.BODY, columns.ARCH, columns.DISC, columns.FLAVUM]].min(-1)
+    rho = np.hypot(along_y, along_z)
+    free = _inside(-room)
+    near = rho < radius + 2.5
+    clearance = float(np.where(rho < 4.0, room, -9.0).max()) / radius
+    fat = float((free * near).sum() / near.sum())
+    quadrants = sum(
+        float(room[(np.abs(rho - radius - 0.5) < 0.4) & (np.cos(np.arctan2(along_z, along_y) - angle) > 0.8)].mean() > 0.5)
+        for angle in np.arange(4) * pi / 2
+    )
+    within = np.abs(along_y) < 7.0
+    area = float((free * within).sum()) * _GRID_MM**2
+    row = disc - LUMBAR_DISCS[0]
+    openness = (
+        0.45 * max(clearance, -0.5) / HEALTHY.clearance[row]
+        + 0.35 * fat / HEALTHY.fat_share[row]
+        + 0.20 * area / HEALTHY.foramen_area_mm2[row]
+    )
+    return {
+        "clearance": clearance,
+        "root_surroundings_free": fat,
+        "fat_quadrants": quadrants,
+        "foramen_area_mm2": area,
+        "foramen_height_mm": float(free[np.abs(_FORAMEN_Y) < 1.5].mean(0).sum()) * _GRID_MM,
+        "foramen_width_mm": float(free[:, (_FORAMEN_Z > -4) & (_FORAMEN_Z < 0)].mean(1).sum()) * _GRID_MM,
+        "closure": 1 - openness,
+    }

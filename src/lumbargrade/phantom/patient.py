@@ -9,13 +9,20 @@ import numpy as np
 
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.geometry.orientation import AnatomicalPlane, angle_between_deg, group_by_orientation
-from lumbargrade.phantom.acquisition import Images, acquire, sample_acquisition
-from lumbargrade.phantom.anatomy import LUMBAR_DISCS, Anatomy, AnatomyConfig, sample_anatomy
+from lumbargrade.phantom.acquisition import Acquisition, Frame, Images, sample_acquisition
+from lumbargrade.phantom.anatomy import Anatomy, sample_anatomy
+from lumbargrade.phantom.contrast import Contrast, sample_signals
+from lumbargrade.phantom.header import scanner_settings
+from lumbargrade.phantom.kspace import acquire
 from lumbargrade.phantom.measure import FindingTruth, measure_findings
-from lumbargrade.phantom.mr import Contrast, Sequence, Weighting, sample_sequence, sample_signals
+from lumbargrade.phantom.mr import Sequence, Weighting
+from lumbargrade.phantom.numbering import LUMBAR_DISCS
+from lumbargrade.phantom.person import AnatomyConfig
 from lumbargrade.phantom.pose import Pose, rotation
 from lumbargrade.phantom.protocol import ProtocolConfig, Scan, plan_study
+from lumbargrade.phantom.readers import LabelSource, Reading, read_study
 from lumbargrade.phantom.render import render_slice
+from lumbargrade.phantom.scanner import Scanner, sample_scanner, sample_sequence
 from lumbargrade.phantom.scene import Scene, build_scene
 from lumbargrade.phantom.skeleton import Skeleton
 from lumbargrade.study import Instance, Series, SeriesTiming, Stack, Study
@@ -44,18 +51,26 @@ class PhantomConfig:
     contrast: Contrast = Contrast.PHYSICS
     protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
     clutter: float = 1.0
+    labels: LabelSource = LabelSource.READER
 
 
 _PHYSICS = PhantomConfig()
 _RANDOMISED = PhantomConfig(
-    AnatomyConfig(spread=1.5, lesions=1.5), Contrast.RANDOMISED, ProtocolConfig(missing_series=0.05, tilt_error_deg=5.0), clutter=1.5
+    AnatomyConfig(spread=1.5, lesions=1.5, deformation_mm=1.2),
+    Contrast.RANDOMISED,
+    ProtocolConfig(missing_series=0.05, tilt_error_deg=5.0),
+    clutter=1.5,
 )
+_HELDOUT_A = PhantomConfig(AnatomyConfig(spread=1.2, deformation_mm=2.5, deformation_wavelength_mm=(45.0, 90.0)), Contrast.HELDOUT_A)
+_HELDOUT_B = PhantomConfig(AnatomyConfig(spread=1.6, deformation_mm=2.0, deformation_wavelength_mm=(60.0, 110.0)), Contrast.HELDOUT_B)
 CONFIGS: Mapping[str, tuple[PhantomConfig, ...]] = {
     "physics": (_PHYSICS,),
     "randomised": (_RANDOMISED,),
     "mixed": (_PHYSICS, _RANDOMISED),
+    "heldout-a": (_HELDOUT_A,),
+    "heldout-b": (_HELDOUT_B,),
 }
-"""The named configurations; studies take turns where a name stands for several."""
+"""The named configurations; studies take turns where a name stands for several. Those called ``heldout`` are for testing alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,11 +95,13 @@ class Patient:
 
     Attributes:
         truth: the 25 findings in the order of ``FINDINGS``.
+        readings: what readers make of each of them.
         landmarks: by finding; absent where no series of the right kind reaches the site.
     """
 
     study: Study
     truth: tuple[FindingTruth, ...]
+    readings: tuple[Reading, ...]
     landmarks: Mapping[Finding, Landmark]
     anatomy: Anatomy
 
@@ -97,20 +114,19 @@ def make_patient(seed: int, config: PhantomConfig, workers: int = 1) -> Patient:
     """
     if seed < 0:
         raise ValueError(f"a seed is at least 0, not {seed}")
-    streams = [np.random.default_rng(sequence) for sequence in np.random.SeedSequence(seed).spawn(5)]
-    anatomy_rng, scene_rng, protocol_rng, pose_rng, mr_rng = streams
+    streams = [np.random.default_rng(sequence) for sequence in np.random.SeedSequence(seed).spawn(6)]
+    anatomy_rng, scene_rng, protocol_rng, pose_rng, mr_rng, reader_rng = streams
     scene = build_scene(sample_anatomy(anatomy_rng, config.anatomy), scene_rng, config.clutter)
     pose = _sample_pose(pose_rng)
-    field_tesla = 3.0 if mr_rng.random() < 0.35 else 1.5
+    scanner = sample_scanner(config.contrast, mr_rng)
     taken = []
-    for scan in plan_study(scene.skeleton, config.protocol, protocol_rng):
-        pictures, sequences = _take(scene, scan, config.contrast, field_tesla, mr_rng, workers)
-        for weighting, sequence, images in zip(scan.weightings, sequences, pictures, strict=True):
-            taken.append(_TakenSeries(scan, weighting, sequence, images, pose.moved(_sample_motion(pose_rng))))
+    for scan in plan_study(scene.skeleton, scanner, config.protocol, protocol_rng):
+        shots = take_series(scene, scan, scanner, config.contrast, mr_rng, workers)
+        taken += [_TakenSeries(scan, scanner, *shot, pose.moved(_sample_motion(pose_rng))) for shot in shots]
     truth = measure_findings(scene)
     names = _Names(seed, config)
     study = Study(names.uid("study"), str(names.number), tuple(_to_series(each, index, names) for index, each in enumerate(taken)))
-    return Patient(study, truth, _find_landmarks(taken, truth, scene.skeleton), scene.anatomy)
+    return Patient(study, truth, read_study(truth, reader_rng), _find_landmarks(taken, truth, scene.skeleton), scene.anatomy)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,14 +134,15 @@ class _TakenSeries:
     """A series before it has names; ``pose`` is where the patient lay during it."""
 
     scan: Scan
-    weighting: Weighting
+    scanner: Scanner
     sequence: Sequence
+    acquisition: Acquisition
     images: Images
     pose: Pose
 
     @property
     def role(self) -> SeriesRole:
-        return self.scan.role(self.weighting)
+        return self.scan.role(self.sequence.weighting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,26 +177,28 @@ def _sample_motion(rng: np.random.Generator) -> FloatArray:
     return np.asarray(motion)
 
 
-def _take(
-    scene: Scene, scan: Scan, contrast: Contrast, field_tesla: float, rng: np.random.Generator, workers: int
-) -> tuple[list[Images], list[Sequence]]:
-    """(slices, rows, columns) pictures of each of the scan's series, and their sequences."""
+def take_series(
+    scene: Scene, scan: Scan, scanner: Scanner, contrast: Contrast, rng: np.random.Generator, workers: int
+) -> list[tuple[Sequence, Acquisition, Images]]:
+    """For each of the scan's series how it is taken, and its (slices, rows, columns) pictures."""
     is_axial = scan.plane is AnatomicalPlane.AXIAL
-    sequences = [sample_sequence(weighting, is_axial, field_tesla, rng) for weighting in scan.weightings]
+    sequences = [sample_sequence(scanner, weighting, is_axial, contrast, rng) for weighting in scan.weightings]
     signals = sample_signals(tuple(sequences), scene.anatomy, contrast, rng)
     with ThreadPoolExecutor(workers) as pool:
         rendered = np.stack(list(pool.map(lambda plane: render_slice(scene, plane, signals), scan.planes)))
-    pictures = []
-    for index, weighting in enumerate(scan.weightings):
-        settings = sample_acquisition(weighting, scan.plane, contrast, _front_px(scene.skeleton, scan), rng)
-        pictures.append(acquire(rendered[:, 0, index], rendered[:, 1, index], settings, rng))
-    return pictures, sequences
+    frame = Frame(not is_axial, scan.planes[0].affine.column_spacing_mm, _front_px(scene.skeleton, scan))
+    shots = []
+    for index, sequence in enumerate(sequences):
+        acquisition = sample_acquisition(scanner, sequence, frame, contrast, rng)
+        water, fat, pulsating = (rendered[:, part, index] for part in range(3))
+        shots.append((sequence, acquisition, acquire(water, fat, pulsating, acquisition, rng, workers)))
+    return shots
 
 
 def _front_px(skeleton: Skeleton, scan: Scan) -> float:
     """Column of the foremost edge of the lumbar vertebrae in a sagittal picture."""
     bodies = slice(LUMBAR_DISCS[0], LUMBAR_DISCS[-1] + 2)
-    front = skeleton.vertebra_origin[bodies] - skeleton.vertebra_axes[bodies, 1] * skeleton.anatomy.body_depth[bodies, None] / 2
+    front = skeleton.vertebra_origin[bodies] - skeleton.vertebra_axes[bodies, 1] * skeleton.anatomy.bones.body_depth[bodies, None] / 2
     return float(scan.planes[len(scan.planes) // 2].affine.to_px(front)[:, 0].min())
 
 
@@ -194,28 +213,32 @@ def _to_series(taken: _TakenSeries, index: int, names: _Names) -> Series:
     stacks = tuple(Stack.ordered([instances[member] for member in group]) for group in groups)
     facing = "AX" if scan.plane is AnatomicalPlane.AXIAL else "SAG"
     timing = SeriesTiming(taken.sequence.echo_ms, taken.sequence.repetition_ms, taken.sequence.inversion_ms)
-    description = f"{facing} {taken.weighting.value}{'' if taken.weighting is Weighting.STIR else ' TSE'}"
-    return Series(names.uid(f"series {index}"), str(names.series_id(index)), description, timing, taken.role, "made so", stacks)
+    weighting = taken.sequence.weighting
+    description = f"{facing} {weighting.value}{'' if weighting is Weighting.STIR else ' TSE'}"
+    settings = scanner_settings(taken.scanner, taken.sequence, taken.acquisition, scan.plane, scan.planes[0])
+    series_id = str(names.series_id(index))
+    return Series(names.uid(f"series {index}"), series_id, description, timing, taken.role, "made so", stacks, settings=settings)
 
 
 def _find_landmarks(taken: list[_TakenSeries], truth: tuple[FindingTruth, ...], skeleton: Skeleton) -> dict[Finding, Landmark]:
-    found = {each.finding: _find_landmark(taken, each, skeleton) for each in truth}
+    sites = skeleton.anatomy.deformation.to_space(np.stack([each.point_mm for each in truth]))
+    found = {each.finding: _find_landmark(taken, each.finding, site, skeleton) for each, site in zip(truth, sites, strict=True)}
     return {finding: landmark for finding, landmark in found.items() if landmark is not None}
 
 
-def _find_landmark(taken: list[_TakenSeries], truth: FindingTruth, skeleton: Skeleton) -> Landmark | None:
+def _find_landmark(taken: list[_TakenSeries], finding: Finding, site_mm: FloatArray, skeleton: Skeleton) -> Landmark | None:
     """The slice that shows the site best, among those within half a spacing and a millimetre that have it in the picture."""
-    disc_normal = skeleton.disc_axes[LUMBAR_DISCS[LEVELS.index(truth.finding.level)], 2]
+    disc_normal = skeleton.disc_axes[LUMBAR_DISCS[LEVELS.index(finding.level)], 2]
     best, best_cost = None, np.inf
     for index, series in enumerate(taken):
-        if series.role is not _ROLE_OF_LABEL[truth.finding.condition]:
+        if series.role is not _ROLE_OF_LABEL[finding.condition]:
             continue
         for number, plane in zip(series.scan.instance_numbers, series.scan.planes, strict=True):
-            distance = abs(float(plane.affine.distances_mm(truth.point_mm)[0]))
-            column, row = plane.affine.to_px(truth.point_mm)[0].tolist()
+            distance = abs(float(plane.affine.distances_mm(site_mm)[0]))
+            column, row = plane.affine.to_px(site_mm)[0].tolist()
             in_picture = 0 <= column <= plane.columns - 1 and 0 <= row <= plane.rows - 1
             tilt = 0.0 if series.role.is_sagittal else angle_between_deg(plane.affine.normal, disc_normal)
             cost = distance + _MM_PER_DEGREE * tilt
             if in_picture and distance <= series.scan.spacing_mm / 2 + _SLACK_MM and cost < best_cost:
-                best, best_cost = Landmark(index, number, column, row, series.pose.to_scanner(truth.point_mm)), cost
+                best, best_cost = Landmark(index, number, column, row, series.pose.to_scanner(site_mm)), cost
     return best

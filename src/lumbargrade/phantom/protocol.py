@@ -4,7 +4,8 @@ Shares and ranges follow the competition's studies and the headers of SPIDER: sa
 axial slices angled to each disc, in two or three blocks, or in one stack, which every twelfth time leaves the upper discs out.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 
@@ -12,10 +13,11 @@ import numpy as np
 
 from lumbargrade.geometry.affine import FloatArray, SliceAffine
 from lumbargrade.geometry.orientation import AnatomicalPlane
-from lumbargrade.phantom.anatomy import LUMBAR_DISCS, VERTEBRAE
 from lumbargrade.phantom.mr import Weighting
+from lumbargrade.phantom.numbering import LUMBAR_DISCS, VERTEBRAE
 from lumbargrade.phantom.pose import rotation
 from lumbargrade.phantom.render import Plane
+from lumbargrade.phantom.scanner import Scanner, Vendor
 from lumbargrade.phantom.skeleton import Skeleton
 from lumbargrade.terms import SeriesRole
 
@@ -68,6 +70,32 @@ class Scan:
             return SeriesRole.AXIAL_T2
         return SeriesRole.SAGITTAL_T1 if weighting is Weighting.T1 else SeriesRole.SAGITTAL_T2
 
+    def around(self, site_mm: FloatArray, slices: int, size_mm: float) -> "Scan":
+        """The slices nearest to (3,) a site of the body frame, cut to a square around it: a crop without the rest of the study."""
+        distances_mm = [abs(float(plane.affine.distances_mm(site_mm)[0])) for plane in self.planes]
+        nearest = sorted(np.argsort(distances_mm, kind="stable")[:slices].tolist())
+        planes = tuple(self.planes[index].window(site_mm, size_mm) for index in nearest)
+        return replace(self, planes=planes, instance_numbers=tuple(self.instance_numbers[index] for index in nearest))
+
+
+@dataclass(frozen=True, slots=True)
+class _Habits:
+    """What a vendor's users choose among: slice thicknesses and ranges of the field of view, in millimetres."""
+
+    sagittal_mm: tuple[float, ...]
+    sagittal_field_mm: tuple[float, float]
+    axial_mm: tuple[float, ...]
+    axial_field_mm: tuple[float, float]
+
+
+_HABITS: Mapping[Vendor, _Habits] = {
+    Vendor.SIEMENS: _Habits((3.3, 4.0, 4.0, 4.0, 4.5), (260, 320), (3.5, 4.0, 4.0, 4.5), (160, 200)),
+    Vendor.PHILIPS: _Habits((3.0, 3.5, 4.0, 4.0), (250, 310), (3.5, 4.0, 4.0), (150, 190)),
+    Vendor.GE: _Habits((3.5, 4.0, 4.0, 4.5), (240, 320), (4.0, 4.0, 4.5), (150, 190)),
+    Vendor.CANON: _Habits((3.5, 4.0, 4.5), (250, 320), (4.0, 4.5), (160, 200)),
+}
+"""Medians of SPIDER's headers (sagittal 4 mm each 4.4 mm; Philips 3 T 3 mm each 3.3 mm) and of published axial protocols."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
@@ -77,28 +105,29 @@ class _Picture:
     thickness_mm: float
 
 
-def plan_study(skeleton: Skeleton, config: ProtocolConfig, rng: np.random.Generator) -> tuple[Scan, ...]:
-    """The scans of one study: sagittal T2 or STIR, sagittal T1, axial T2."""
+def plan_study(skeleton: Skeleton, scanner: Scanner, config: ProtocolConfig, rng: np.random.Generator) -> tuple[Scan, ...]:
+    """The scans of one study: sagittal T2 or STIR, sagittal T1, axial T2, as the scanner's users place them."""
     t2 = Weighting.STIR if rng.random() < config.stir else Weighting.T2
     is_incomplete, lacks_t1 = rng.random() < config.missing_series, rng.random() < 0.5
     has_t1, has_axials = not (is_incomplete and lacks_t1), not (is_incomplete and not lacks_t1)
     shares_planes = rng.random() >= config.own_t1_planes
-    scans = [_plan_sagittal(skeleton, (t2, Weighting.T1) if has_t1 and shares_planes else (t2,), rng)]
+    scans = [_plan_sagittal(skeleton, scanner, (t2, Weighting.T1) if has_t1 and shares_planes else (t2,), rng)]
     if has_t1 and not shares_planes:
-        scans.append(_plan_sagittal(skeleton, (Weighting.T1,), rng))
+        scans.append(_plan_sagittal(skeleton, scanner, (Weighting.T1,), rng))
     if has_axials:
-        scans += _plan_axials(skeleton, config, rng)
+        scans += _plan_axials(skeleton, scanner, config, rng)
     return tuple(scans)
 
 
-def _plan_sagittal(skeleton: Skeleton, weightings: tuple[Weighting, ...], rng: np.random.Generator) -> Scan:
+def _plan_sagittal(skeleton: Skeleton, scanner: Scanner, weightings: tuple[Weighting, ...], rng: np.random.Generator) -> Scan:
     """A stack wide enough for both rows of foramina, centred near L3 so that T11/T12 to S2 are usually in the picture."""
-    spacing_mm = float(rng.uniform(3.3, 5.0))
+    habits = _HABITS[scanner.vendor]
+    thickness_mm, spacing_mm = _sample_slices(habits.sagittal_mm, rng)
     count = int(np.clip(round(rng.uniform(58, 74) / spacing_mm), 13, 19))
-    field_mm = float(rng.uniform(240, 320))
+    field_mm = float(rng.uniform(*habits.sagittal_field_mm))
     rows = int(rng.choice((256, 288, 320), p=(0.75, 0.2, 0.05)))
     columns = 8 * round(rows * float(rng.choice((0.7, 0.85, 1.0))) / 8)
-    picture = _Picture(rows, columns, field_mm / rows, spacing_mm * float(rng.uniform(0.8, 1.0)))
+    picture = _Picture(rows, columns, field_mm / rows, thickness_mm)
     axes = _SAGITTAL_AXES @ rotation(rng.normal(0, (3.0, 1.3, 1.3))).T
     lateral, backward, _ = np.mean([skeleton.to_body(disc, (0.0, skeleton.disc_depth[disc], 0.0)) for disc in LUMBAR_DISCS], 0)
     height = skeleton.vertebra_origin[_L3, 2] + rng.normal(0, 13)
@@ -109,12 +138,13 @@ def _plan_sagittal(skeleton: Skeleton, weightings: tuple[Weighting, ...], rng: n
     return Scan(AnatomicalPlane.SAGITTAL, weightings, tuple(planes), _sample_numbers(count, rng), spacing_mm)
 
 
-def _plan_axials(skeleton: Skeleton, config: ProtocolConfig, rng: np.random.Generator) -> list[Scan]:
+def _plan_axials(skeleton: Skeleton, scanner: Scanner, config: ProtocolConfig, rng: np.random.Generator) -> list[Scan]:
     first = int(rng.integers(1, 3)) if rng.random() < config.short_axials else 0
-    spacing_mm = float(rng.uniform(3.7, 5.0))
-    field_mm, pixel_mm = float(rng.uniform(150, 190)), float(rng.uniform(0.65, 0.85))
+    habits = _HABITS[scanner.vendor]
+    thickness_mm, spacing_mm = _sample_slices(habits.axial_mm, rng)
+    field_mm, pixel_mm = float(rng.uniform(*habits.axial_field_mm)), float(rng.uniform(0.65, 0.85))
     side = 8 * round(field_mm / pixel_mm / 8)
-    picture = _Picture(side, side, pixel_mm, spacing_mm * float(rng.uniform(0.8, 1.0)))
+    picture = _Picture(side, side, pixel_mm, thickness_mm)
     error = rng.normal(0, (0, 0, 2.0))
     behind_mm = float(rng.uniform(-12, 18))
     blocks = []
@@ -179,6 +209,12 @@ def _stack(centre: FloatArray, axes: FloatArray, offsets_mm: FloatArray, picture
         )
         for offset in offsets_mm
     ]
+
+
+def _sample_slices(thicknesses_mm: tuple[float, ...], rng: np.random.Generator) -> tuple[float, float]:
+    """Thickness, and the spacing that a gap of a tenth, or now and then none or a quarter, makes of it."""
+    thickness_mm = float(rng.choice(thicknesses_mm))
+    return thickness_mm, float(np.clip(thickness_mm * rng.choice((1.0, 1.1, 1.2, 1.25), p=(0.1, 0.6, 0.2, 0.1)), 3.3, 5.2))
 
 
 def _centred(count: int) -> FloatArray:

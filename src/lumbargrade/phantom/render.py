@@ -1,31 +1,32 @@
-"""A slice through a scene: tissue fractions at every point, and from them water and fat signal for several contrasts at once."""
+"""A slice through a scene: water, fat and pulsating signal at every pixel, for several contrasts at once, partial volume included."""
 
-from dataclasses import dataclass
-from math import floor, sqrt
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lumbargrade.geometry.affine import FloatArray, SliceAffine
-from lumbargrade.phantom import scene as _scene
-from lumbargrade.phantom import sdf
-from lumbargrade.phantom.compiled import compiled, part_of_compiled
+from lumbargrade.phantom.colours import MOST_LAYERS, add_layers, colour_table
+from lumbargrade.phantom.compiled import compiled
+from lumbargrade.phantom.layers import paint_spine
 from lumbargrade.phantom.scene import Scene
-from lumbargrade.phantom.tissue import N_TISSUES, Signals, Tissue
+from lumbargrade.phantom.sdf import distances
+from lumbargrade.phantom.shapes.columns import VEIN
+from lumbargrade.phantom.shapes.primitives import FAR
+from lumbargrade.phantom.texture import noise
+from lumbargrade.phantom.tissue import Signals
+from lumbargrade.phantom.trunk_layers import paint_trunk
 
-_FAT, _MUSCLE, _MARROW, _CORTEX, _ANNULUS, _CSF = (
-    int(t) for t in (Tissue.FAT, Tissue.MUSCLE, Tissue.MARROW, Tissue.CORTEX, Tissue.ANNULUS, Tissue.CSF)
-)
-_ROOT, _CORD, _LIGAMENT, _VESSEL, _EPIDURAL, _FLUID = (
-    int(t) for t in (Tissue.ROOT, Tissue.CORD, Tissue.LIGAMENT, Tissue.VESSEL, Tissue.EPIDURAL_FAT, Tissue.FLUID)
-)
-_VEIN, _NUCLEUS, _BOWEL, _ORGAN = int(Tissue.VEIN), int(Tissue.NUCLEUS), int(Tissue.BOWEL), int(Tissue.ORGAN)
-_BODY, _ARCH, _DISC, _FLAVUM, _JOINT, _SAC = sdf.BODY, sdf.ARCH, sdf.DISC, sdf.FLAVUM, sdf.JOINT, sdf.SAC
-_EXITING, _ROOTLET, _CORD_FIELD, _VEIN_FIELD = sdf.ROOT, sdf.ROOTLET, sdf.CORD, sdf.VEIN
-_RADIUS, _INDEX, _CROWDING = sdf.DISC_RADIUS, sdf.DISC_INDEX, sdf.CROWDING
-_BOTTOM, _STEP, _LENGTH = _scene.COURSE_BOTTOM_MM, _scene.COURSE_STEP_MM, _scene.COURSE_LENGTH
-_FINE_SIDE_MM, _FINE_DEPTH_MM = 46.0, 52.0
-"""Pixels this near to the sac are sampled through the slice's thickness; the rest once, at its middle."""
+_TILES = (4, 16)
+_REACH_MM = 3.0
+"""A surface of the spine further away than this does not change a pixel."""
+
+_COARSE_BELOW_MM = 0.7
+"""What lies around the spine is painted at every second pixel where pixels are smaller than this: no scanner resolves more."""
+
+_MARGIN_MM = 0.7
+"""A pixel is sampled through the slice's thickness where a surface of the spine lies within half the thickness and this margin of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,207 +38,103 @@ class Plane:
     columns: int
     thickness_mm: float
 
+    def window(self, centre_mm: FloatArray, size_mm: float) -> "Plane":
+        """The square of this size around the pixel nearest to (3,) a point's projection, on the same grid; it may leave the picture."""
+        column, row = np.rint(self.affine.to_px(centre_mm)[0])
+        columns, rows = (2 * round(size_mm / spacing / 2) for spacing in (self.affine.column_spacing_mm, self.affine.row_spacing_mm))
+        origin = self.affine.to_lps(np.array([column - columns // 2, row - rows // 2]))[0]
+        return replace(self, affine=replace(self.affine, origin_lps_mm=origin), rows=rows, columns=columns)
+
 
 def render_slice(scene: Scene, plane: Plane, signals: Signals, sub_slices: int = 3) -> NDArray[np.float32]:
-    """(2, contrasts, rows, columns) water and fat signal, partial volume included. Thread-safe, and releases the interpreter lock."""
-    column, row = np.meshgrid(np.arange(plane.columns, dtype=np.float64), np.arange(plane.rows, dtype=np.float64))
-    middle = plane.affine.to_lps(np.stack([column.ravel(), row.ravel()], 1))
-    fine = _is_fine(scene, middle)
-    coarse_fields = _composited(scene, middle[~fine], plane, signals)
-    step = plane.affine.normal * plane.thickness_mm / sub_slices
-    offsets = np.arange(sub_slices) - (sub_slices - 1) / 2
-    fine_points = (middle[fine][:, None, :] + offsets[None, :, None] * step).reshape(-1, 3)
-    fine_fields = _composited(scene, fine_points, plane, signals).reshape(-1, sub_slices, 2 * len(signals.water)).mean(1)
-    image = np.empty((plane.rows * plane.columns, 2 * len(signals.water)), np.float32)
-    image[fine], image[~fine] = fine_fields, coarse_fields
-    return np.ascontiguousarray(image.T).reshape(2, len(signals.water), plane.rows, plane.columns)
+    """(3, contrasts, rows, columns) water, fat and pulsating signal. Thread-safe, and releases the interpreter lock.
 
-
-def _is_fine(scene: Scene, points: FloatArray) -> NDArray[np.bool_]:
-    height = (points[:, 2] - _BOTTOM) / _STEP
-    grid = np.arange(_LENGTH)
-    x, y = np.interp(height, grid, scene.course[:, 0]), np.interp(height, grid, scene.course[:, 1])
-    return np.asarray((np.abs(points[:, 0] - x) < _FINE_SIDE_MM) & (np.abs(points[:, 1] - y) < _FINE_DEPTH_MM))
-
-
-def _composited(scene: Scene, points: FloatArray, plane: Plane, signals: Signals) -> NDArray[np.float32]:
-    """(n, 2 contrasts): water of every contrast, then fat."""
-    out = np.zeros((len(points), 2 * len(signals.water)), np.float32)
-    fields = sdf.distances(scene.geometry, points)
-    anatomy = scene.anatomy
+    Where a surface of the spine is near, ``sub_slices`` (an odd number) thin slices through the thickness are averaged; what lies around
+    the spine, and the grain of tissues, is that of the slice's middle.
+    """
+    colours = colour_table(signals, scene.anatomy.person.marrow_fat)
     edge = max(plane.affine.row_spacing_mm, plane.affine.column_spacing_mm)
-    body = np.array([edge, anatomy.muscle_fat, anatomy.marrow_fat, scene.trunk_half_width_mm])
-    gains = np.concatenate([scene.skeleton.vertebra_origin[:, 2:], anatomy.marrow_gain[:, None]], 1)
-    _composite(points, fields, scene.course, scene.organs, scene.lesions, scene.texture, body, gains, signals.water, signals.fat, out)
-    return out
+    flow = abs(float(plane.affine.normal[2]))
+    deformation, surroundings = scene.anatomy.deformation, scene.surroundings
+    step = 2 if edge < _COARSE_BELOW_MM else 1
+    around = _around(plane, scene, colours, step)
+    pixels = _tiled_pixels(plane.rows, plane.columns)
+    positions = plane.affine.to_lps(pixels[:, ::-1].astype(np.float64))
+    image = np.zeros((plane.rows, plane.columns, colours.shape[1]), np.float32)
+
+    def add(offset_mm: float, pixels: NDArray[np.intp], positions: FloatArray) -> NDArray[np.bool_]:
+        points = deformation.to_anatomy(positions + offset_mm * plane.affine.normal)
+        fields = distances(scene.geometry, points, _REACH_MM)
+        is_near = np.empty(len(points), np.bool_)
+        depth = plane.thickness_mm / 2 + _MARGIN_MM
+        _add_spine(points, pixels, fields, surroundings, flow, colours, edge, around, step, depth, image, is_near)
+        return is_near
+
+    is_near = add(0.0, pixels, positions)
+    near, near_positions = pixels[is_near], positions[is_near]
+    for thin in range(1, sub_slices // 2 + 1):
+        for sign in (-1, 1):
+            add(sign * thin * plane.thickness_mm / sub_slices, near, near_positions)
+    image[near[:, 0], near[:, 1]] /= sub_slices
+    return np.ascontiguousarray(np.moveaxis(image, 2, 0)).reshape(3, len(signals.water), plane.rows, plane.columns)
 
 
-@part_of_compiled
-def _clip(x: float) -> float:
-    return min(max(x, 0.0), 1.0)
+def _around(plane: Plane, scene: Scene, colours: FloatArray, step: int) -> NDArray[np.float32]:
+    """(rows / step, columns / step, 3 contrasts + 2) what lies around the spine at every ``step``-th pixel, and two scales of grain."""
+    rows, columns = -(-plane.rows // step) + 1, -(-plane.columns // step) + 1
+    row, column = np.divmod(np.arange(rows * columns), columns)
+    positions = plane.affine.to_lps(step * np.stack([column, row], 1).astype(np.float64))
+    around = np.zeros((rows * columns, colours.shape[1] + 2), np.float32)
+    edge = step * max(plane.affine.row_spacing_mm, plane.affine.column_spacing_mm)
+    _paint_around(scene.anatomy.deformation.to_anatomy(positions), scene.surroundings, colours, edge, around)
+    return around.reshape(rows, columns, -1)
 
 
-@part_of_compiled
-def _noise(texture, x, y, z, frequency):  # type: ignore[no-untyped-def]
-    """Trilinear look-up in the periodic texture."""
-    x, y, z = x * frequency, y * frequency, z * frequency
-    i, j, k = floor(x), floor(y), floor(z)
-    u, v, w = x - i, y - j, z - k
-    i0, j0, k0 = int(i) & 31, int(j) & 31, int(k) & 31
-    i1, j1, k1 = (i0 + 1) & 31, (j0 + 1) & 31, (k0 + 1) & 31
-    low = (texture[i0, j0, k0] * (1 - u) + texture[i1, j0, k0] * u) * (1 - v) + (
-        texture[i0, j1, k0] * (1 - u) + texture[i1, j1, k0] * u
-    ) * v
-    high = (texture[i0, j0, k1] * (1 - u) + texture[i1, j0, k1] * u) * (1 - v) + (
-        texture[i0, j1, k1] * (1 - u) + texture[i1, j1, k1] * u
-    ) * v
-    return low * (1 - w) + high * w
-
-
-@part_of_compiled
-def _cover(parts, weight, tissue):  # type: ignore[no-untyped-def]
-    """Put ``tissue`` over what is there, opaque by ``weight``."""
-    if weight > 0:
-        for t in range(parts.shape[0]):
-            parts[t] *= 1 - weight
-        parts[tissue] += weight
-
-
-@part_of_compiled
-def _trunk(parts, x, y, z, side, behind, skin, half_width, organs, texture, fine, coarse, muscle_fat, edge):  # type: ignore[no-untyped-def]
-    """Skin, subcutaneous fat, muscles, vessels and organs; returns False outside the body."""
-    middle_y = -40.0
-    out = sqrt((x / half_width) ** 2 + (min(y - middle_y, 0.0) / 120.0) ** 2)
-    depth = skin - y - 0.0016 * x * x
-    if out > 1.0 or depth < 0:
-        return False
-    parts[_FAT] = 1.0
-    _cover(parts, _clip(1.4 - depth / 1.5), _MUSCLE)  # skin
-    ax = abs(side)
-    low = _clip((120 - z) / 200.0)
-    u, v = abs(ax - 36.0) / 35.0, abs(behind - 29.0 - 0.10 * ax) / max(29.0 - 0.10 * ax - 4.0 * low * (ax / 70.0), 6.0)
-    muscle = ((u * u * u + v * v * v) ** (1 / 3) - 1) * 26.0
-    quadratus = (sqrt(((ax - 66.0 - 0.35 * behind) / 9.0) ** 2 + ((behind + 2.0) / 21.0) ** 2) - 1) * 9.0
-    size = 8.0 + 12.0 * low
-    psoas = (sqrt(((ax - 23.0 - 1.05 * size) / size) ** 2 + ((behind + 17.0) / (size * 1.3)) ** 2) - 1) * size
-    muscle = min(muscle, min(quadratus, psoas))
-    if muscle < 3 and depth > 5:
-        w = _clip(0.5 - (muscle + 1.2 * coarse) / 1.2)
-        first = abs(ax - 20.0 - 0.25 * (behind - 20.0) - 5.0 * coarse)
-        second = abs(ax - 44.0 + 0.2 * (behind - 20.0) - 6.0 * coarse)
-        septum = max(_clip(1.3 - first * 1.1) * 0.7, _clip(1.0 - second) * 0.45) if behind > 12 else 0.0
-        streak = 0.5 + 1.5 * _noise(texture, x * 1.3 + y * 0.5, y * 0.55, z * 0.12, 0.45)
-        fatty = muscle_fat * (0.6 + 1.1 * low) * (1 + 1.1 * fine + 0.9 * coarse) * (1.0 + 1.2 * _clip(1 - ax / 22.0)) * (0.5 + streak)
-        fatty = _clip(fatty + septum)
-        if ax < 3.2 and behind > 0:
-            fatty = max(fatty, 0.55 + 0.5 * fine)  # between the spinous processes
-        fascia = _clip(1 - abs(muscle + 0.4) * 0.8) if behind > 30 else 0.0
-        _cover(parts, w * (1 - _clip(fatty)), _MUSCLE)
-        _cover(parts, w * fascia, _LIGAMENT)
-    if behind < -38:
-        w = _clip((-behind - 42 - 6 * coarse) / 6.0) * _clip((0.93 - out) * 12) * _clip(0.5 + 2.2 * coarse + 0.8 * fine)
-        _cover(parts, w, _BOWEL)
-    if behind < 5:
-        for o in range(organs.shape[0]):
-            qz = (z - organs[o, 2]) / organs[o, 5]
-            if abs(qz) > 1.1:
-                continue
-            qx, qy = (side - organs[o, 0]) / organs[o, 3], (behind - organs[o, 1]) / organs[o, 4]
-            q = qx * qx + qy * qy + qz * qz
-            if q < 1.2:
-                _cover(parts, _clip(0.5 - (sqrt(q) - 1 + 0.12 * coarse) * organs[o, 3] / edge), int(organs[o, 6]))
-        aorta = sqrt((side - 10.0) ** 2 + (behind + 55.0) ** 2) - 8.5
-        cava = sqrt(((side + 14.0) / 1.2) ** 2 + (behind + 53.0) ** 2) - 8.5
-        _cover(parts, _clip(0.5 - min(aorta, cava) / edge) * _clip((z - 20.0) / 10.0), _VESSEL)
-    return True
-
-
-@part_of_compiled
-def _spine(parts, f, edge):  # type: ignore[no-untyped-def]
-    """Lay the spine over the trunk, outermost first."""
-    bone = min(f[_BODY], f[_ARCH])
-    if min(bone, min(f[_DISC], min(f[_FLAVUM], min(f[_JOINT], min(f[_SAC], f[_EXITING]))))) > 4:
-        return
-    envelope = _clip(0.5 - (min(f[_BODY], f[_DISC]) - 1.2) / edge)  # longitudinal ligaments in epidural fat
-    _cover(parts, envelope, _LIGAMENT)
-    parts[_LIGAMENT] -= 0.4 * envelope
-    parts[_EPIDURAL] += 0.4 * envelope
-    _cover(parts, _clip(0.5 - f[_JOINT] / edge), _FLUID)
-    disc = _clip(0.5 - f[_DISC] / edge)
-    if disc > 0:
-        nucleus = _clip((0.90 - f[_RADIUS]) * 3.6) * disc
-        _cover(parts, disc, _ANNULUS)
-        parts[_ANNULUS] -= nucleus
-        parts[_NUCLEUS + int(f[_INDEX])] += nucleus
-    for d, shell in ((f[_ARCH], 1.1), (f[_BODY], 0.7)):
-        w = _clip(0.5 - d / edge)
-        if w > 0:
-            _cover(parts, w, _CORTEX)
-            inner = min(_clip(0.5 - (d + shell) / edge), w)
-            parts[_CORTEX] -= inner
-            parts[_MARROW] += inner
-    _cover(parts, 0.7 * _clip(0.6 - f[_VEIN_FIELD] / 2.2), _VEIN)
-    _cover(parts, _clip(0.5 - f[_FLAVUM] / edge) * (1 - _clip(0.5 - bone / edge)), _LIGAMENT)
-    sac = _clip(0.5 - (f[_SAC] - 0.5) / edge)
-    if sac > 0:
-        _cover(parts, sac, _LIGAMENT)  # dura
-        lumen = min(sac, _clip(0.5 - (f[_SAC] + 0.1) / edge))
-        parts[_LIGAMENT] -= lumen
-        nerve = min(lumen, max(_clip(0.5 - f[_ROOTLET] / edge), lumen * 0.92 * f[_CROWDING]))
-        parts[_CSF] += lumen - nerve
-        parts[_ROOT] += nerve
-        _cover(parts, _clip(0.5 - f[_CORD_FIELD] / edge) * lumen, _CORD)
-    walls = min(bone, min(f[_FLAVUM], f[_DISC])) - 0.2
-    _cover(parts, _clip(0.5 - f[_EXITING] / edge) * (1 - _clip(0.5 - walls / edge)), _ROOT)
-
-
-@part_of_compiled
-def _marrow_gains(x, y, z, lesions, gains):  # type: ignore[no-untyped-def]
-    """Water and fat gain of the marrow at a point, from its vertebra (the nearest in height) and from lesions."""
-    nearest, water = 1e9, 1.0
-    for v in range(gains.shape[0]):
-        if abs(z - gains[v, 0]) < nearest:
-            nearest, water = abs(z - gains[v, 0]), gains[v, 1]
-    fat = water
-    for n in range(lesions.shape[0]):
-        q = sqrt((x - lesions[n, 0]) ** 2 + (y - lesions[n, 1]) ** 2 + (z - lesions[n, 2]) ** 2) / lesions[n, 3]
-        if q < 1:
-            w = _clip((1 - q) * 3)
-            water *= 1 + w * (lesions[n, 4] - 1)
-            fat *= 1 + w * (lesions[n, 5] - 1)
-    return water, fat
+@lru_cache(maxsize=8)
+def _tiled_pixels(rows: int, columns: int) -> NDArray[np.intp]:
+    """(rows * columns, 2) row and column of every pixel, tile by tile, so that neighbours follow each other."""
+    row, column = np.divmod(np.arange(rows * columns), columns)
+    keys = [index // side for side in (1, *_TILES) for index in (column, row)]
+    order = np.lexsort(keys)
+    return np.stack([row[order], column[order]], 1)
 
 
 @compiled
-def _composite(points, fields, course, organs, lesions, texture, body, gains, water, fat, out):  # type: ignore[no-untyped-def]
-    contrasts = water.shape[0]
-    edge, muscle_fat, marrow_fat, half_width = body[0], body[1], body[2], body[3]
-    parts = np.zeros(N_TISSUES, np.float64)
+def _paint_around(points, s, colours, edge, around):  # type: ignore[no-untyped-def]
+    layers = np.zeros((MOST_LAYERS, 4))
+    last = colours.shape[1]
     for n in range(points.shape[0]):
         x, y, z = points[n, 0], points[n, 1], points[n, 2]
-        height = min(max((z - _BOTTOM) / _STEP, 0.0), _LENGTH - 1.001)
-        i = int(height)
-        w = height - i
-        side = x - course[i, 0] * (1 - w) - course[i + 1, 0] * w
-        behind = y - course[i, 1] * (1 - w) - course[i + 1, 1] * w
-        skin = course[i, 2] * (1 - w) + course[i + 1, 2] * w
-        fine, coarse = _noise(texture, x, y, z, 0.22), _noise(texture, x, y, z, 0.06)
-        parts[:] = 0.0
-        if not _trunk(parts, x, y, z, side, behind, skin, half_width, organs, texture, fine, coarse, muscle_fat, edge):
-            continue
-        _spine(parts, fields[n], edge)
-        marrow_water, marrow_lipid = 1.0, 1.0
-        if parts[_MARROW] > 0:
-            marrow_water, marrow_lipid = _marrow_gains(x, y, z, lesions, gains)
-        rough = 1.0 + 0.22 * fine + 0.18 * coarse
-        even = 1.0 + 0.06 * coarse
-        for t in range(N_TISSUES):
-            part = parts[t]
-            if part <= 0:
-                continue
-            part *= rough if (t in (_MARROW, _MUSCLE, _BOWEL, _ORGAN) or t >= _NUCLEUS) else even
-            part_water = part * (1 - marrow_fat) * marrow_water if t == _MARROW else part
-            part_fat = part * marrow_fat * marrow_lipid if t == _MARROW else part
-            for c in range(contrasts):
-                out[n, c] += part_water * water[c, t]
-                out[n, contrasts + c] += part_fat * fat[c, t]
+        fine, coarse = noise(s.texture, x, y, z, 0.22), noise(s.texture, x, y, z, 0.06)
+        around[n, last], around[n, last + 1] = fine, coarse
+        layers[0, 0] = 0
+        paint_trunk(layers, x, y, z, s, fine, coarse, edge)
+        add_layers(layers, colours, around[n, :last])
+
+
+@compiled
+def _add_spine(points, pixels, fields, s, flow, colours, edge, around, step, depth, image, is_near):  # type: ignore[no-untyped-def]
+    """Add the spine at every point, laid over what lies around it, to the point's pixel; note whether its surfaces are within ``depth``."""
+    layers = np.zeros((MOST_LAYERS, 4))
+    last = colours.shape[1]
+    below = np.empty(last + 2, np.float32)
+    for n in range(points.shape[0]):
+        row, column = pixels[n, 0], pixels[n, 1]
+        i, j = row // step, column // step
+        u, v = row / step - i, column / step - j
+        for c in range(last + 2):
+            below[c] = around[i, j, c]
+            if u + v > 0:
+                upper = below[c] * (1 - v) + around[i, j + 1, c] * v
+                below[c] = upper * (1 - u) + (around[i + 1, j, c] * (1 - v) + around[i + 1, j + 1, c] * v) * u
+        nearest = outermost = FAR
+        for f in range(VEIN + 1):
+            nearest, outermost = min(nearest, abs(fields[n, f])), min(outermost, fields[n, f])
+        is_near[n] = nearest < depth
+        seen = 1.0
+        if outermost < _REACH_MM:
+            layers[0, 0] = 0
+            paint_spine(layers, fields[n], points[n, 0], points[n, 1], points[n, 2], s, below[last], below[last + 1], flow, edge)
+            seen = add_layers(layers, colours, image[row, column])
+        for c in range(last):
+            image[row, column, c] += seen * below[c]

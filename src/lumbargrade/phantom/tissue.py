@@ -6,7 +6,7 @@ from enum import IntEnum, auto
 import numpy as np
 from numpy.typing import NDArray
 
-from lumbargrade.phantom.anatomy import N_DISCS
+from lumbargrade.phantom.numbering import N_DISCS
 
 
 class Tissue(IntEnum):

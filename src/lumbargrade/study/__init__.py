@@ -4,6 +4,7 @@
 ``LevelLocation`` and ``StudyGrades`` are the answers. Nothing here reads, computes images or knows a file format.
 """
 
+from lumbargrade.study.acquisition import PhaseEncoding, ScannerSettings
 from lumbargrade.study.grades import Evidence, Grade, LevelLocation, Probabilities, StudyGrades
 from lumbargrade.study.images import Instance, Problem, Series, SeriesTiming, Stack, Study
 
@@ -12,8 +13,10 @@ __all__ = [
     "Grade",
     "Instance",
     "LevelLocation",
+    "PhaseEncoding",
     "Probabilities",
     "Problem",
+    "ScannerSettings",
     "Series",
     "SeriesTiming",
     "Stack",

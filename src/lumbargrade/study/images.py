@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lumbargrade.geometry.affine import FloatArray, SliceAffine
 from lumbargrade.geometry.orientation import AnatomicalPlane, anatomical_plane, order_along_normal
+from lumbargrade.study.acquisition import ScannerSettings
 from lumbargrade.terms import SeriesRole
 
 
@@ -94,6 +95,8 @@ class Series:
     """One series: its stacks, the role it was given, and why.
 
     ``folder`` is the name of the folder the files lay in where all lay in one (the competition's series_id), else empty.
+    ``settings`` and ``is_derived``, which says that the pictures were computed from another series, are known of series that were made
+    here; those of files are not read.
     """
 
     series_instance_uid: str
@@ -104,6 +107,8 @@ class Series:
     role_reason: str
     stacks: tuple[Stack, ...]
     problems: tuple[Problem, ...] = ()
+    settings: ScannerSettings | None = None
+    is_derived: bool = False
 
     @property
     def instances(self) -> Iterator[Instance]:

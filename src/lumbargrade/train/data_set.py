@@ -13,6 +13,7 @@ from lumbargrade.competition import (
     LabelCoordinate,
     Split,
     StudyLabels,
+    held_out_phantom,
     marked_points,
     open_data_set,
     read_coordinates,
@@ -68,9 +69,12 @@ def open_labelled_data(path: Path) -> LabelledData:
     """Read the tables of a data set and look at its files' names and sizes; no picture is opened.
 
     Raises:
-        InputError: no data set, a table is missing or unusable, or no labelled study has coordinates.
+        InputError: no data set, one of a held-out phantom, a table is missing or unusable, or no labelled study has coordinates.
     """
     data_set = open_data_set(path)
+    held_out = held_out_phantom(data_set)
+    if held_out is not None:
+        raise InputError(f"{path}: made with the phantom configuration {held_out}, which is held out to measure models; train on another")
     tables = (data_set.labels_path, data_set.coordinates_path, data_set.series_path(Split.TRAIN))
     for table in tables:
         if not table.is_file():
