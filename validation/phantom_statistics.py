@@ -25,7 +25,7 @@ from population import Patient, over_patients
 
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.phantom.degeneration import BULGING_MM, NARROWED_SHARE
-from lumbargrade.phantom.numbering import LUMBAR_DISCS, VERTEBRAE
+from lumbargrade.phantom.numbering import LUMBAR_DISCS, S1, VERTEBRAE
 from lumbargrade.phantom.person import AnatomyConfig
 from lumbargrade.phantom.pfirrmann import PFIRRMANN_SHARES
 from lumbargrade.phantom.sdf import distances
@@ -72,9 +72,9 @@ OF_DISCS = {
 NORMAL_RANGES = {
     "sac_area_mm2": (Condition.SPINAL_CANAL_STENOSIS, ((130, 230),) * 4 + ((100, 200),)),
     "recess_gap_mm": (Condition.SUBARTICULAR_STENOSIS, ((5, 12),) * 5),
-    "foramen_height_mm": (Condition.NEURAL_FORAMINAL_NARROWING, ((15, 22),) * 4 + ((14, 18),)),
+    "foramen_height_mm": (Condition.NEURAL_FORAMINAL_NARROWING, ((18, 22),) * 4 + ((14, 18),)),
     "foramen_width_mm": (Condition.NEURAL_FORAMINAL_NARROWING, ((4, 12),) * 5),
-    "foramen_area_mm2": (Condition.NEURAL_FORAMINAL_NARROWING, ((110, 200),) * 4 + ((80, 160),)),
+    "foramen_area_mm2": (Condition.NEURAL_FORAMINAL_NARROWING, ((110, 160),) * 4 + ((80, 130),)),
 }
 GIVEN_PFIRRMANN = {
     "bulging": (13, 20, 61, 78, 88),
@@ -160,25 +160,34 @@ def _vertebrae(patient: Patient) -> dict[str, list[float]]:
         for name, z in (("upper endplate width", half - 2), ("lower endplate width", 2 - half)):
             found[name].append(_extent(_line(patient, *frame, (0, 0, z), 0, 40)[:, BODY] < 0))
         found["upper endplate depth"].append(_extent(_line(patient, *frame, (0, 0, half - 2.5), 1, 30)[:, BODY] < 0))
-        for name, share in (("posterior body height", 0.75), ("anterior body height", -0.75)):
-            found[name].append(_extent(_line(patient, *frame, (0, share * back, 0), 2, half + 3)[:, BODY] < 0))
+        narrowing = float(bones.body_taper[vertebra]) if vertebra == S1 else 0.0
+        for name, share in (("posterior body height", 0.8), ("anterior body height", -0.8)):
+            found[name].append(_wall_height(patient, *frame, share * back, narrowing, half))
         found["canal width"].append(_run(_line(patient, *frame, (0, back + 0.15 * depth, 0.4 * half), 0, 25)[:, ARCH] > 0))
         behind = _line(patient, *frame, (0, back + 0.5 * depth, -0.1 * half), 1, 16)
         found["canal depth"].append(_run(np.minimum(behind[:, BODY], behind[:, ARCH]) > 0))
-        found["pedicle width"].append(_run(_line(patient, *frame, (pedicle, back + 0.05 * depth, 0.4 * half), 0, 16)[:, ARCH] < 0))
-        found["pedicle height"].append(_run(_line(patient, *frame, (pedicle, back + 0.15 * depth, 0.4 * half), 2, 16)[:, ARCH] < 0))
+        for name, axis in (("pedicle width", 0), ("pedicle height", 2)):  # of its isthmus, which the transverse process leaves free
+            cuts = [_line(patient, *frame, (pedicle + 0.5 * (1 - y), back + y, 0.32 * half), axis, 16)[:, ARCH] < 0 for y in (-4, -2, 0)]
+            found[name].append(min(_run(cut) for cut in cuts[1 if axis else 0 :]))
         found["transverse process span"].append(_process_span(patient, *frame, back + 0.5 * depth))
     return found
 
 
+def _wall_height(patient: Patient, origin: FloatArray, axes: FloatArray, y: float, narrowing: float, half: float) -> float:
+    """Along a wall, which in S1 leans inward on its way down by a share of its depth."""
+    z = np.arange(-half - 3, half + 3, _STEP_MM)
+    local = np.stack([np.zeros(len(z)), y * (1 + narrowing * (np.clip(z / (2 * half), -0.5, 0.5) - 0.5)), z], 1)
+    return _extent(distances(patient.geometry, origin + local @ axes)[:, BODY] < 0)
+
+
 def _process_span(patient: Patient, origin: FloatArray, axes: FloatArray, middle: float) -> float:
-    """From the tip of one transverse process to the other's, on a grid of 1 mm."""
+    """From the tip of one transverse process to the other's, on a grid of 1 mm; a rib that passes farther out is no part of it."""
     x, y, z = np.meshgrid(np.arange(24.0, 62.0), np.arange(middle - 8, middle + 22, 2), np.arange(0.0, 9.0, 2), indexing="ij")
     tips = []
     for sign in (-1, 1):
         local = np.stack([sign * x, y, z], -1).reshape(-1, 3)
         inside = distances(patient.geometry, origin + local @ axes)[:, ARCH].reshape(x.shape) < 0
-        tips.append(24.0 + float(np.append(np.flatnonzero(inside.any((1, 2))), 0).max()))
+        tips.append(23.0 + float(np.append(np.flatnonzero(~inside.any((1, 2))), len(inside)).min()))
     return sum(tips)
 
 
@@ -188,8 +197,9 @@ def _discs(patient: Patient) -> dict[str, list[float]]:
     truth = {each.finding.level: each for each in patient.truth if each.finding.condition is Condition.SPINAL_CANAL_STENOSIS}
     for disc in range(_T12, LUMBAR_DISCS[-1] + 1):
         frame, back = (patient.skeleton.disc_origin[disc], patient.skeleton.disc_axes[disc]), float(patient.skeleton.disc_depth[disc])
+        middle = float(patient.anatomy.bones.disc_overhang[disc])  # of the endplates, in the disc's frame
         for name, share in (("anterior disc height", -0.75), ("middle disc height", 0.0), ("posterior disc height", 0.75)):
-            found[name].append(_run(_line(patient, *frame, (0, share * back, 0), 2, 14)[:, BODY] > 0))
+            found[name].append(_run(_line(patient, *frame, (0, middle + share * (back - middle), 0), 2, 14)[:, BODY] > 0))
         found["ligamentum flavum"].append(_flavum(patient, disc, back))
         canal = truth.get(LEVELS[disc - LUMBAR_DISCS[0]]) if disc >= LUMBAR_DISCS[0] else None
         is_open = canal is not None and canal.severity is Severity.NORMAL_MILD and wear.pfirrmann[disc] <= 3

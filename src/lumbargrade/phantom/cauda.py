@@ -45,8 +45,9 @@ def lay_rootlets(skeleton: Skeleton, rng: np.random.Generator) -> Skeleton:
         winding = slack * np.sin(2 * pi * heights / rng.uniform(14, 26) + rng.uniform(0, 2 * pi))
         offset = place + wander + winding[:, None] * rng.normal(0, 0.30, 2)
         rootlets[index, :, :2] = skeleton.sac[:, [SAC_X, SAC_Y]] + centre + offset * reach
-        present = (level < leaves[index]) & (count > 1) & (heights < skeleton.conus_z + 18)
-        rootlets[index, :, 2] = np.where(present, rng.uniform(0.65, 0.95), 0)
+        start = skeleton.conus_z + 6 + 6 * (leaves[index] - LUMBAR_DISCS[0]) + rng.normal(0, 3)  # upper segments lie higher in the cord
+        present = (level < leaves[index]) & (count > 1)
+        rootlets[index, :, 2] = np.where(present, rng.uniform(0.7, 1.0), 0) * np.clip((start - heights) / 8, 0, 1)
     return replace(skeleton, sac=sac, rootlets=rootlets)
 
 
@@ -63,10 +64,10 @@ def _sac_cross_sections(skeleton: Skeleton, heights: FloatArray) -> tuple[FloatA
 
 def _crescent(rng: np.random.Generator) -> FloatArray:
     """(N_ROOTLETS, 2) places in a sac of half axes 1: a U that opens forward."""
-    angle = np.radians(np.tile(np.linspace(8, 150, N_ROOTLETS // 2), 2))
+    angle = np.radians(np.tile(3 + 140 * np.linspace(0, 1, N_ROOTLETS // 2) ** 1.4, 2))
     side = np.repeat([-1.0, 1.0], N_ROOTLETS // 2)
-    radius = rng.uniform(0.55, 0.95, N_ROOTLETS)
-    return np.stack([side * np.sin(angle) * radius, 0.25 + 0.62 * np.cos(angle) * radius], 1)
+    radius = rng.uniform(0.4, 1.0, N_ROOTLETS)
+    return np.stack([side * np.sin(angle) * radius, 0.17 + 0.78 * np.cos(angle) * radius], 1)
 
 
 def _everywhere(rng: np.random.Generator) -> FloatArray:

@@ -19,7 +19,7 @@ from lumbargrade.phantom.pfirrmann import MOBILE_ROWS, DiscDegeneration, sample_
 
 # T9/10 T10/11 T11/12 T12/L1 L1/2 L2/3  L3/4  L4/5  L5/S1 S1/2  S2/3  S3/4  S4/5; millimetres, healthy
 _DISC_HEIGHT = (4.4, 4.5, 4.6, 5.0, 6.6, 8.0, 9.8, 11.5, 11.3, 2.2, 1.4, 0.8, 0.6)
-_FLAVUM = (1.8, 1.8, 1.9, 2.0, 2.1, 2.2, 2.2, 2.3, 2.6, 1.0, 0.8, 0.8, 0.8)
+_FLAVUM = (1.7, 1.7, 1.8, 1.9, 1.9, 2.0, 2.1, 2.2, 2.4, 1.0, 0.8, 0.8, 0.8)
 _SAC_HALF_WIDTH = (9.6, 9.8, 10.0, 10.3, 10.6, 10.5, 10.4, 10.2, 8.4, 6.0, 4.0, 2.5, 2.0)
 _SAC_HALF_DEPTH = (7.1, 7.2, 7.3, 7.4, 7.4, 7.4, 7.4, 7.3, 6.0, 4.6, 3.2, 2.0, 1.6)
 _SAC_LOSS_PER_DECADE = 0.012
@@ -36,14 +36,14 @@ NARROWED_SHARE, BULGING_MM = 0.18, 1.2
 _LIPOMATOSIS = 0.03
 """Share of patients whose sac is small for fat and not for stenosis."""
 
-_BUCKLING = 0.4
+_BUCKLING = 0.3
 """Millimetres by which the flavum thickens for each millimetre of disc height lost."""
 
 _HYDRATION_OF_GRADE = (1.1, 0.93, 0.65, 0.35, 0.12, 0.02)
 """Water of the nucleus at the beginning of grades I to V, and at the end of V."""
 
-_CANAL_BULGE, _CANAL_FLAVUM = 0.8, 0.75
-_RECESS_FACET, _RECESS_BULGE, _RECESS_FLAVUM = 0.8, 1.2, 0.3
+_CANAL_BULGE, _CANAL_FLAVUM = 1.0, 0.5
+_RECESS_FACET, _RECESS_BULGE, _RECESS_FLAVUM = 0.8, 1.2, 0.2
 _FORAMEN_SPUR, _FORAMEN_BULGE = 0.9, 1.6
 """Millimetres for each unit of burden, where two mechanisms share it evenly."""
 
@@ -95,6 +95,7 @@ def sample_wear(rng: np.random.Generator, config: AnatomyConfig, person: Person)
     healthy, loss = table(disc_rng, config, _DISC_HEIGHT, person.size, 0.06), _sample_height_loss(disc_rng, discs)
     bulging, recess_bulging, foramen_bulging = (_share(mix_rng, shape) for shape in ((S1,), (2, S1), (2, S1)))
     bulge = _sample_bulge(disc_rng, discs)
+    bulging = np.where(bulge[:S1] >= BULGING_MM, bulging, 0.0)  # a disc that does not bulge leaves its part to the flavum
     bulge[:S1] = np.minimum(bulge[:S1] + _CANAL_BULGE * bulging * burdens.canal, _MOST_BULGE)
     flavum = np.array(_FLAVUM) * (bounded_normal(mix_rng, config, 1.0, 0.1) + 0.08 * mix_rng.normal(size=(2, N_DISCS)))
     flavum[:, :S1] += _BUCKLING * (healthy * loss)[:S1] + _CANAL_FLAVUM * (2 - bulging) * burdens.canal + _RECESS_FLAVUM * burdens.recess
@@ -137,8 +138,6 @@ def _sample_height_loss(rng: np.random.Generator, discs: DiscDegeneration) -> Fl
     worst = np.interp(discs.continuous, (1, 4, 6), (0.35, 0.5, 0.72))
     loss = np.where(narrowed, NARROWED_SHARE + (worst - NARROWED_SHARE) * rng.random(S1), NARROWED_SHARE * rng.random(S1) * 0.6)
     remnants = 1 - rng.uniform(0.3, 2.2) * np.ones(N_DISCS - S1)
-    if rng.random() < 0.06:
-        remnants[0] = 1 - rng.uniform(2.0, 3.6)  # a well-formed S1/2 disc
     return np.concatenate([loss, remnants])
 
 
@@ -201,5 +200,5 @@ def _sample_sac(rng: np.random.Generator, config: AnatomyConfig, person: Person)
 def _sample_epidural_fat(rng: np.random.Generator, config: AnatomyConfig) -> FloatArray:
     """(13,) millimetres; at L5/S1 the sac leaves the disc."""
     fat = np.full(N_DISCS, 1.3)
-    fat[S1 - 1 :] = bounded_normal(rng, config, 3.0, 0.8)
+    fat[S1 - 1 :] = bounded_normal(rng, config, 2.2, 0.6)
     return np.asarray(np.maximum(fat, 0.5))

@@ -120,6 +120,6 @@ def sample_discs_inside(skeleton: Skeleton, rng: np.random.Generator) -> FloatAr
 
 def sample_marrow(skeleton: Skeleton, rng: np.random.Generator) -> FloatArray:
     """(14, 6) the marrow of every vertebra."""
-    gradient = rng.normal(0, 0.003) + rng.normal(0, 0.002, N_VERTEBRAE)
+    gradient = rng.normal(0, 0.004) + rng.normal(0, 0.004, N_VERTEBRAE)
     place = skeleton.vertebra_origin[:, 1:], skeleton.vertebra_axes[:, 2, 1:]
     return np.column_stack([*place, skeleton.anatomy.bones.marrow_gain, gradient])

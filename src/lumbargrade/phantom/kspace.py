@@ -144,7 +144,7 @@ def _sensitivity(shape: tuple[int, ...], coils: Coils, rng: np.random.Generator)
     along = np.linspace(-1, 1, columns, dtype=np.float32)[None, None, :]
     back, across = (down, along) if coils.posterior_axis == 0 else (along, down)
     depth = (1 - back) / 2 * (shape[coils.posterior_axis + 1] - 1)
-    surface = 1 - coils.share + coils.share * np.exp(-depth / np.float32(coils.depth_px))
+    surface = 1 - coils.share + coils.share * (1 + (depth / np.float32(coils.depth_px)) ** 2) ** np.float32(-1.5)
     surface = surface / np.median(surface)
     undone = np.broadcast_to(surface ** np.float32(coils.normalised), (1, rows, columns))
     slope, bend, across_slope, across_bend, through_slope, uneven = coils.shading

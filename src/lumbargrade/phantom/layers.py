@@ -82,9 +82,10 @@ def paint_spine(layers, f, x, y, z, s, fine, coarse, flow, edge):  # type: ignor
     if sac > 0:
         lay(layers, 0.85 * sac, _LIGAMENT, even)  # dura
         lumen = min(sac, clip(0.5 - (f[SAC] + 0.1) / edge))
-        lost = s.flow_void * (0.15 + 0.85 * flow) * clip((z - s.flow_from) / 90.0) * clip(0.5 + 1.6 * coarse - 0.09 * f[SAC])
+        lost = s.flow_void * (0.3 + 0.7 * flow) * clip((z - s.flow_from) / 90.0) * clip(0.5 + 1.6 * coarse - 0.09 * f[SAC])
         lay(layers, lumen, _CSF, 1.0 - min(lost, 0.85))
-        lay(layers, min(lumen, max(clip(0.5 - f[ROOTLET] / edge), lumen * 0.92 * f[CROWDING])), _ROOT, even)
+        nerve = max(clip(0.5 - f[ROOTLET] / edge), s.filaments * clip(1.0 - 0.4 * f[ROOTLET]))
+        lay(layers, min(lumen, max(nerve, lumen * 0.92 * f[CROWDING])), _ROOT, even)
         lay(layers, clip(0.5 - f[CORD] / edge) * lumen, _CORD, even)
     lay(layers, clip(0.5 - f[ROOT] / edge) * (1 - clip(0.5 - min(bone, min(f[DISC], f[FLAVUM])) / edge)), _ROOT, even)
     lay(layers, clip((3.5 - f[HARDWARE]) / 2.0), _AIR, 1.0)  # metal takes the signal of what is near it
@@ -102,10 +103,10 @@ def _paint_disc(layers, f, x, y, z, s, fine, coarse, edge):  # type: ignore[no-u
     up = (px * i[I_UP] + py * i[I_UP + 1] + pz * i[I_UP + 2]) / i[I_HEIGHT]
     back = px * i[I_BACK] + py * i[I_BACK + 1] + pz * i[I_BACK + 2]
     radius = f[DISC_RADIUS]
-    lay(layers, disc, _ANNULUS, 1.0 + 0.15 * fine + 0.06 * coarse)
+    lay(layers, disc, _ANNULUS, 1.0 + 0.25 * fine + 0.2 * coarse)
     lay(layers, disc * 0.65 * clip((radius - 0.9) * 8), _LIGAMENT, 1.0)
     nucleus = clip((0.90 + 0.25 * coarse - radius - 0.10 * up * up) * i[I_SHARPNESS]) * disc
-    lay(layers, nucleus, _NUCLEUS + k, 1.0 + 0.12 * fine + 0.12 * coarse)
+    lay(layers, nucleus, _NUCLEUS + k, 1.0 + 0.2 * fine + 0.2 * coarse)
     lay(layers, nucleus * i[I_CLEFT] * clip(1.2 - 4.5 * abs(up + 0.4 * coarse)) * clip((0.75 - radius) * 6), _ANNULUS, 1.0)
     if i[I_FISSURE] > 0 and back > 0:
         qx, qy, qz = (
@@ -136,7 +137,7 @@ def _paint_bone(layers, d, shell, strength, x, y, z, s, fine, coarse, edge):  # 
     if inner > 0:
         gain = _marrow_gain(x, y, z, s)
         grain = s.mottling * (noise(s.texture, x, y, z * 0.55, 0.58) + 0.9 * fine + 0.8 * coarse)
-        _lay_marrow(layers, inner, gain * (1 - 0.5 * grain), gain * (1 + grain), x, y, z, s, fine, coarse)
+        _lay_marrow(layers, inner, gain * (1 + 0.15 * grain), gain * (1 + grain), x, y, z, s, fine, coarse)
 
 
 @part_of_compiled

@@ -171,7 +171,10 @@ class _AxialCuts:
 
 
 def _foramen(skeleton: Skeleton, geometry: Geometry, disc: int, side: Laterality) -> dict[str, float]:
-    """Room around the ganglion in the sagittal plane through it. Closure: room, fat around the root and area lost."""
+    """Room around the ganglion in the sagittal plane through it. Closure: room, fat around the root and area lost.
+
+    Height is the largest between the pedicles, width that between disc and superior articular process, level with the disc.
+    """
     x, y, z, radius = skeleton.roots[2 * disc + (side is Laterality.LEFT), 3]
     axes = skeleton.disc_axes[disc]
     along_y, along_z = np.meshgrid(_FORAMEN_Y, _FORAMEN_Z, indexing="ij")
@@ -189,6 +192,7 @@ def _foramen(skeleton: Skeleton, geometry: Geometry, disc: int, side: Laterality
     )
     within = np.abs(along_y) < 7.0
     area = float((free * within).sum()) * _GRID_MM**2
+    disc_plane = float(axes[2] @ (skeleton.disc_origin[disc] - (x, y, z)))
     row = disc - LUMBAR_DISCS[0]
     openness = (
         0.45 * max(clearance, -0.5) / HEALTHY.clearance[row]
@@ -200,7 +204,7 @@ def _foramen(skeleton: Skeleton, geometry: Geometry, disc: int, side: Laterality
         "root_surroundings_free": fat,
         "fat_quadrants": quadrants,
         "foramen_area_mm2": area,
-        "foramen_height_mm": float(free[np.abs(_FORAMEN_Y) < 1.5].mean(0).sum()) * _GRID_MM,
-        "foramen_width_mm": float(free[:, (_FORAMEN_Z > -4) & (_FORAMEN_Z < 0)].mean(1).sum()) * _GRID_MM,
+        "foramen_height_mm": float(free[np.abs(_FORAMEN_Y) < 5].sum(1).max()) * _GRID_MM,
+        "foramen_width_mm": float(free[:, np.abs(_FORAMEN_Z - disc_plane) < 1.1].mean(1).sum()) * _GRID_MM,
         "closure": 1 - openness,
     }

@@ -18,10 +18,10 @@ _WATER: dict[Tissue, tuple[float, float, float]] = {
     Tissue.MUSCLE: (950, 38, 0.80),
     Tissue.MARROW: (900, 60, 0.85),
     Tissue.CORTEX: (500, 1, 0.05),
-    Tissue.ANNULUS: (720, 35, 0.56),
+    Tissue.ANNULUS: (640, 32, 0.58),
     Tissue.CSF: (4100, 1600, 1.0),
-    Tissue.ROOT: (850, 82, 0.75),
-    Tissue.CORD: (780, 90, 0.70),
+    Tissue.ROOT: (850, 64, 0.72),
+    Tissue.CORD: (780, 76, 0.70),
     Tissue.LIGAMENT: (600, 24, 0.45),
     Tissue.VESSEL: (1400, 40, 0.06),
     Tissue.EPIDURAL_FAT: (900, 45, 0.08),
@@ -37,10 +37,10 @@ FAT_TISSUES = (Tissue.FAT, Tissue.EPIDURAL_FAT)
 # IV, synthetic MRI 102 to 56 ms in whole discs. T2 here is shorter, fitted so that whole discs are as dark against CSF as SPIDER's: what
 # is drawn as nucleus holds the inner annulus too.
 _NUCLEUS_HYDRATION = (1.02, 0.79, 0.50, 0.23, 0.07)
-_NUCLEUS_T1_MS = (1250, 1150, 900, 720, 560)
-_NUCLEUS_T2_MS = (150, 86, 51, 38, 32)
+_NUCLEUS_T1_MS = (1150, 1050, 820, 640, 520)
+_NUCLEUS_T2_MS = (140, 78, 47, 35, 30)
 _NUCLEUS_DENSITY = (0.82, 0.75, 0.64, 0.55, 0.47)
-_ANNULUS_T2_MS = (40, 37, 34, 31, 28)
+_ANNULUS_T2_MS = (36, 34, 31, 29, 26)
 """Between the lamellae's 62 to 37 ms and the 15 to 25 ms of the fibres that hold them to the rim."""
 
 

@@ -8,25 +8,27 @@ from numpy.typing import NDArray
 
 from lumbargrade.geometry.affine import FloatArray, SliceAffine
 from lumbargrade.phantom.colours import MOST_LAYERS, add_layers, colour_table
-from lumbargrade.phantom.compiled import compiled
+from lumbargrade.phantom.compiled import compiled, part_of_compiled
 from lumbargrade.phantom.layers import paint_spine
 from lumbargrade.phantom.scene import Scene
 from lumbargrade.phantom.sdf import distances
-from lumbargrade.phantom.shapes.columns import VEIN
+from lumbargrade.phantom.shapes.canal import sac_and_nerves
+from lumbargrade.phantom.shapes.columns import CORD, CROWDING, DISC, DISC_INDEX, N_FIELDS, OUTERMOST, ROOTLET, SAC, VEIN
 from lumbargrade.phantom.shapes.primitives import FAR
 from lumbargrade.phantom.texture import noise
 from lumbargrade.phantom.tissue import Signals
 from lumbargrade.phantom.trunk_layers import paint_trunk
 
 _TILES = (4, 16)
-_REACH_MM = 3.0
+_REACH_MM = 3.5
 """A surface of the spine further away than this does not change a pixel."""
 
 _COARSE_BELOW_MM = 0.7
-"""What lies around the spine is painted at every second pixel where pixels are smaller than this: no scanner resolves more."""
+"""Where pixels are smaller than this, distances and what lies around the spine are taken at every second pixel and interpolated: distances
+are smooth, and no scanner resolves more. What is finer than that, rootlets and dura, is computed for every pixel all the same."""
 
-_MARGIN_MM = 0.7
-"""A pixel is sampled through the slice's thickness where a surface of the spine lies within half the thickness and this margin of it."""
+_MARGIN_MM = 0.9
+"""A pixel is sampled through the slice's thickness where a surface of the spine lies this far, or less, beyond the outermost sample."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,54 +55,74 @@ def render_slice(scene: Scene, plane: Plane, signals: Signals, sub_slices: int =
     the spine, and the grain of tissues, is that of the slice's middle.
     """
     colours = colour_table(signals, scene.anatomy.person.marrow_fat)
-    edge = max(plane.affine.row_spacing_mm, plane.affine.column_spacing_mm)
-    flow = abs(float(plane.affine.normal[2]))
-    deformation, surroundings = scene.anatomy.deformation, scene.surroundings
-    step = 2 if edge < _COARSE_BELOW_MM else 1
-    around = _around(plane, scene, colours, step)
-    pixels = _tiled_pixels(plane.rows, plane.columns)
-    positions = plane.affine.to_lps(pixels[:, ::-1].astype(np.float64))
+    grid = _Grid.over(scene, plane)
+    around = np.zeros((*grid.shape, colours.shape[1] + 2), np.float32)
+    _paint_around(grid.positions(0.0), scene.surroundings, colours, grid.step * grid.edge_mm, around.reshape(-1, around.shape[-1]))
     image = np.zeros((plane.rows, plane.columns, colours.shape[1]), np.float32)
-
-    def add(offset_mm: float, pixels: NDArray[np.intp], positions: FloatArray) -> NDArray[np.bool_]:
-        points = deformation.to_anatomy(positions + offset_mm * plane.affine.normal)
-        fields = distances(scene.geometry, points, _REACH_MM)
-        is_near = np.empty(len(points), np.bool_)
-        depth = plane.thickness_mm / 2 + _MARGIN_MM
-        _add_spine(points, pixels, fields, surroundings, flow, colours, edge, around, step, depth, image, is_near)
-        return is_near
-
-    is_near = add(0.0, pixels, positions)
-    near, near_positions = pixels[is_near], positions[is_near]
-    for thin in range(1, sub_slices // 2 + 1):
-        for sign in (-1, 1):
-            add(sign * thin * plane.thickness_mm / sub_slices, near, near_positions)
-    image[near[:, 0], near[:, 1]] /= sub_slices
+    pixels = np.stack(np.divmod(np.arange(plane.rows * plane.columns), plane.columns), 1)
+    wanted = np.ones(grid.shape, np.bool_)
+    look = np.array([grid.edge_mm, sub_slices // 2 * plane.thickness_mm / sub_slices + _MARGIN_MM, abs(float(plane.affine.normal[2]))])
+    steps = [sign * thin for thin in range(1, sub_slices // 2 + 1) for sign in (-1, 1)]
+    for step in (0, *steps):
+        fields, points = grid.fields(step * plane.thickness_mm / sub_slices, wanted)
+        is_near, near_nodes = np.empty(len(pixels), np.bool_), np.zeros(grid.shape, np.bool_)
+        _add_spine(pixels, grid.step, points, fields, around, scene.geometry, scene.surroundings, colours, look, image, is_near, near_nodes)
+        if step == 0:
+            pixels, wanted = pixels[is_near], near_nodes
+    image[pixels[:, 0], pixels[:, 1]] /= sub_slices
     return np.ascontiguousarray(np.moveaxis(image, 2, 0)).reshape(3, len(signals.water), plane.rows, plane.columns)
 
 
-def _around(plane: Plane, scene: Scene, colours: FloatArray, step: int) -> NDArray[np.float32]:
-    """(rows / step, columns / step, 3 contrasts + 2) what lies around the spine at every ``step``-th pixel, and two scales of grain."""
-    rows, columns = -(-plane.rows // step) + 1, -(-plane.columns // step) + 1
-    row, column = np.divmod(np.arange(rows * columns), columns)
-    positions = plane.affine.to_lps(step * np.stack([column, row], 1).astype(np.float64))
-    around = np.zeros((rows * columns, colours.shape[1] + 2), np.float32)
-    edge = step * max(plane.affine.row_spacing_mm, plane.affine.column_spacing_mm)
-    _paint_around(scene.anatomy.deformation.to_anatomy(positions), scene.surroundings, colours, edge, around)
-    return around.reshape(rows, columns, -1)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Grid:
+    """The nodes at which distances are taken: every ``step``-th pixel and one more at the end of each axis.
+
+    Attributes:
+        scene, plane: what is cut where.
+        shape: rows and columns of nodes.
+        edge_mm: size of a pixel.
+    """
+
+    scene: Scene
+    plane: Plane
+    step: int
+    shape: tuple[int, int]
+    edge_mm: float
+
+    @classmethod
+    def over(cls, scene: Scene, plane: Plane) -> "_Grid":
+        edge_mm = max(plane.affine.row_spacing_mm, plane.affine.column_spacing_mm)
+        step = 2 if edge_mm < _COARSE_BELOW_MM else 1
+        return cls(scene, plane, step, (-(-plane.rows // step) + 1, -(-plane.columns // step) + 1), edge_mm)
+
+    def positions(self, offset_mm: float) -> FloatArray:
+        """(nodes, 3) in the undeformed anatomy, row by row, at a distance from the slice's middle."""
+        affine = self.plane.affine
+        down = affine.row_direction * affine.row_spacing_mm * self.step
+        along = affine.column_direction * affine.column_spacing_mm * self.step
+        origin = affine.origin_lps_mm + offset_mm * affine.normal
+        rows, columns = (np.arange(count)[:, None] for count in self.shape)
+        positions = ((origin + rows * down)[:, None] + (columns * along)[None]).reshape(-1, 3)
+        return self.scene.anatomy.deformation.to_anatomy(positions)
+
+    def fields(self, offset_mm: float, wanted: NDArray[np.bool_]) -> tuple[NDArray[np.float32], FloatArray]:
+        """(rows, columns, N_FIELDS) distances at the wanted nodes, and (rows, columns, 3) where they lie."""
+        positions = self.positions(offset_mm)
+        order = _tile_by_tile(*self.shape)
+        fields = distances(self.scene.geometry, positions, _REACH_MM, order[wanted.ravel()[order]])
+        return fields.reshape(*self.shape, -1), positions.reshape(*self.shape, 3)
 
 
 @lru_cache(maxsize=8)
-def _tiled_pixels(rows: int, columns: int) -> NDArray[np.intp]:
-    """(rows * columns, 2) row and column of every pixel, tile by tile, so that neighbours follow each other."""
+def _tile_by_tile(rows: int, columns: int) -> NDArray[np.intp]:
+    """(rows * columns,) indices tile by tile, so that neighbours follow each other."""
     row, column = np.divmod(np.arange(rows * columns), columns)
-    keys = [index // side for side in (1, *_TILES) for index in (column, row)]
-    order = np.lexsort(keys)
-    return np.stack([row[order], column[order]], 1)
+    return np.lexsort([index // side for side in (1, *_TILES) for index in (column, row)])
 
 
 @compiled
 def _paint_around(points, s, colours, edge, around):  # type: ignore[no-untyped-def]
+    """What lies around the spine at every point, and two scales of grain."""
     layers = np.zeros((MOST_LAYERS, 4))
     last = colours.shape[1]
     for n in range(points.shape[0]):
@@ -112,29 +134,62 @@ def _paint_around(points, s, colours, edge, around):  # type: ignore[no-untyped-
         add_layers(layers, colours, around[n, :last])
 
 
+@part_of_compiled
+def _between(nodes, i, j, u, v, c):  # type: ignore[no-untyped-def]
+    """Bilinear interpolation of a channel between four nodes, a fraction ``u`` down and ``v`` along."""
+    if u == 0 and v == 0:
+        return nodes[i, j, c]
+    upper = nodes[i, j, c] * (1 - v) + nodes[i, j + 1, c] * v
+    return upper * (1 - u) + (nodes[i + 1, j, c] * (1 - v) + nodes[i + 1, j + 1, c] * v) * u
+
+
+@part_of_compiled
+def _fields_between(nodes, points, g, i, j, u, v, f):  # type: ignore[no-untyped-def]
+    """A pixel's distances from those of the nodes around it, into ``f``; sac and rootlets, which are finer, are computed anew."""
+    for c in range(N_FIELDS):
+        f[c] = _between(nodes, i, j, u, v, c)
+    if u + v > 0:
+        k, m = i, j
+        for p in range(4):
+            if nodes[i + p // 2, j + p % 2, DISC] < nodes[k, m, DISC]:
+                k, m = i + p // 2, j + p % 2
+        f[DISC_INDEX] = nodes[k, m, DISC_INDEX]
+        if f[SAC] < _REACH_MM:
+            f[SAC] = f[ROOTLET] = f[CORD] = FAR
+            f[CROWDING] = 0.0
+            x, y, z = _between(points, i, j, u, v, 0), _between(points, i, j, u, v, 1), _between(points, i, j, u, v, 2)
+            sac_and_nerves(g, x, y, z, f)
+
+
 @compiled
-def _add_spine(points, pixels, fields, s, flow, colours, edge, around, step, depth, image, is_near):  # type: ignore[no-untyped-def]
-    """Add the spine at every point, laid over what lies around it, to the point's pixel; note whether its surfaces are within ``depth``."""
+def _add_spine(pixels, step, points, fields, around, g, s, colours, look, image, is_near, near_nodes):  # type: ignore[no-untyped-def]
+    """Add the spine, laid over what lies around it, to every pixel; note which have a surface within the second of ``look``.
+
+    ``look``: size of a pixel, that depth, and how far the slice lies across the canal, 0 to 1.
+    """
+    edge, depth, flow = look[0], look[1], look[2]
     layers = np.zeros((MOST_LAYERS, 4))
     last = colours.shape[1]
-    below = np.empty(last + 2, np.float32)
-    for n in range(points.shape[0]):
+    f = np.empty(N_FIELDS, np.float32)
+    for n in range(pixels.shape[0]):
         row, column = pixels[n, 0], pixels[n, 1]
         i, j = row // step, column // step
-        u, v = row / step - i, column / step - j
-        for c in range(last + 2):
-            below[c] = around[i, j, c]
-            if u + v > 0:
-                upper = below[c] * (1 - v) + around[i, j + 1, c] * v
-                below[c] = upper * (1 - u) + (around[i + 1, j, c] * (1 - v) + around[i + 1, j + 1, c] * v) * u
-        nearest = outermost = FAR
-        for f in range(VEIN + 1):
-            nearest, outermost = min(nearest, abs(fields[n, f])), min(outermost, fields[n, f])
-        is_near[n] = nearest < depth
-        seen = 1.0
+        u, v = (row - i * step) / step, (column - j * step) / step
+        k, m = i + (u > 0), j + (v > 0)
+        seen, is_near[n] = 1.0, False
+        outermost = min(min(fields[i, j, OUTERMOST], fields[k, m, OUTERMOST]), min(fields[i, m, OUTERMOST], fields[k, j, OUTERMOST]))
         if outermost < _REACH_MM:
+            _fields_between(fields, points, g, i, j, u, v, f)
+            nearest = FAR
+            for c in range(VEIN + 1):
+                nearest = min(nearest, abs(f[c]))
+            if nearest < depth:
+                is_near[n] = near_nodes[i, j] = near_nodes[k, j] = near_nodes[i, m] = near_nodes[k, m] = True
+            x, y, z = _between(points, i, j, u, v, 0), _between(points, i, j, u, v, 1), _between(points, i, j, u, v, 2)
+            fine, coarse = _between(around, i, j, u, v, last), _between(around, i, j, u, v, last + 1)
             layers[0, 0] = 0
-            paint_spine(layers, fields[n], points[n, 0], points[n, 1], points[n, 2], s, below[last], below[last + 1], flow, edge)
+            paint_spine(layers, f, x, y, z, s, fine, coarse, flow, edge)
             seen = add_layers(layers, colours, image[row, column])
-        for c in range(last):
-            image[row, column, c] += seen * below[c]
+        if seen > 0:
+            for c in range(last):
+                image[row, column, c] += seen * _between(around, i, j, u, v, c)

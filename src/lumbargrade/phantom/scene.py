@@ -28,6 +28,7 @@ class Surroundings(NamedTuple):
         texture: see ``texture.sample_texture``.
         septa: (2,) where the septum between multifidus and longissimus meets the fascia, from the midline, right and left.
         mottling: of the marrow, relative.
+        filaments: how much the fine filaments and membranes around every rootlet take of the CSF's place.
         slow_flow: share of signal that blood in veins keeps.
         flow_void, flow_from: share of the CSF's signal that flow takes away at most, and the height above which it does.
     """
@@ -44,6 +45,7 @@ class Surroundings(NamedTuple):
     texture: NDArray[np.float32]
     septa: FloatArray
     mottling: float
+    filaments: float
     slow_flow: float
     flow_void: float
     flow_from: float
@@ -77,7 +79,8 @@ def build_scene(anatomy: Anatomy, rng: np.random.Generator, clutter: float = 1.0
         marrow=sample_marrow(skeleton, rng),
         texture=sample_texture(np.random.default_rng(anatomy.person.texture_seed)),
         septa=rng.normal(13, 2, 2),
-        mottling=float(rng.uniform(0.2, 0.6)),
+        mottling=float(rng.uniform(0.3, 0.9)),
+        filaments=float(rng.uniform(0.2, 1.0)),
         slow_flow=float(rng.uniform(0.3, 1.0)) if rng.random() < 0.25 else 0.0,
         flow_void=float(rng.uniform(0.0, 0.75)),
         flow_from=height_of(skeleton, S1 - 2),

@@ -32,6 +32,7 @@ from lumbargrade.phantom.shapes.columns import (
     HARDWARE,
     JOINT,
     N_FIELDS,
+    OUTERMOST,
     ROOT,
     ROOTLET,
     SAC,
@@ -165,14 +166,17 @@ def _disc_columns(skeleton: Skeleton) -> FloatArray:
     )
 
 
-def distances(geometry: Geometry, points_mm: FloatArray, reach_mm: float = 12.0) -> NDArray[np.float32]:
+def distances(
+    geometry: Geometry, points_mm: FloatArray, reach_mm: float = 12.0, order: NDArray[np.intp] | None = None
+) -> NDArray[np.float32]:
     """(n, 3) points in the body frame to (n, N_FIELDS) distances; see ``shapes.columns.BODY`` on for the columns.
 
-    Distances up to ``reach_mm`` are right; beyond, they may be ``FAR``.
+    Distances up to ``reach_mm`` are right; beyond, they may be ``FAR``. ``order`` lists the points so that neighbours follow each other;
+    rows of points that it leaves out hold nothing.
     """
     points = np.ascontiguousarray(points_mm, np.float64).reshape(-1, 3)
     fields = np.empty((len(points), N_FIELDS), np.float32)
-    _distances(geometry, points, reach_mm, fields)
+    _distances(geometry, points, np.arange(len(points)) if order is None else order, reach_mm, fields)
     return fields
 
 
@@ -188,11 +192,11 @@ def _local(origin, axes, x, y, z):  # type: ignore[no-untyped-def]
 
 
 @part_of_compiled
-def _sphere(points, start, stop):  # type: ignore[no-untyped-def]
+def _sphere(points, order):  # type: ignore[no-untyped-def]
     """Centre and radius of a sphere around points."""
     low_x = low_y = low_z = 1e9
     high_x = high_y = high_z = -1e9
-    for n in range(start, stop):
+    for n in order:
         low_x, high_x = min(low_x, points[n, 0]), max(high_x, points[n, 0])
         low_y, high_y = min(low_y, points[n, 1]), max(high_y, points[n, 1])
         low_z, high_z = min(low_z, points[n, 2]), max(high_z, points[n, 2])
@@ -306,13 +310,6 @@ def _spine(g, x, y, z, parts, counts, out):  # type: ignore[no-untyped-def]
 
 
 @part_of_compiled
-def _clear(out):  # type: ignore[no-untyped-def]
-    for column in range(VEIN + 1):
-        out[column] = FAR
-    out[DISC_RADIUS], out[DISC_INDEX], out[CROWDING] = 1.0, -1.0, 0.0
-
-
-@part_of_compiled
 def _shapes_within(g, x, y, z, radius, frames, parts):  # type: ignore[no-untyped-def]
     """Which shapes at all come within ``radius`` of a point, into the rows of ``parts``; returns the count of each row."""
     vertebrae = _frames_within(g.vertebra_origin, g.vertebra_axes, _VERTEBRA_BOX, x, y, z, radius, frames[_BODIES])
@@ -340,26 +337,26 @@ def _near_sac(g, x, y, z, margin):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _distances(g, points, reach, fields):  # type: ignore[no-untyped-def]
+def _distances(g, points, order, reach, fields):  # type: ignore[no-untyped-def]
     frames, block, parts = np.empty((3, 4, g.vertebrae.shape[0]), np.int64)
     roots = np.empty(g.roots.shape[0], np.int64)
-    for first in range(0, points.shape[0], _BLOCK):
-        end = min(first + _BLOCK, points.shape[0])
-        x, y, z, radius = _sphere(points, first, end)
+    for first in range(0, order.shape[0], _BLOCK):
+        end = min(first + _BLOCK, order.shape[0])
+        x, y, z, radius = _sphere(points, order[first:end])
         margin = _SLACK * radius + reach + _BLEND_MM
         in_block = _shapes_within(g, x, y, z, margin, frames, block)
         n_roots = _roots_within(g, x, y, z, radius + reach, roots)
         has_wing, has_sac = _wing(g, x, y, z) < margin, _near_sac(g, x, y, z, margin)
         if n_roots + in_block[_BODIES] + in_block[_ARCHES] + in_block[_DISCS] + in_block[_JOINTS] == 0 and not has_wing and not has_sac:
-            for n in range(first, end):
-                _clear(fields[n])
+            for n in order[first:end]:
+                fields[n] = FAR
             continue
         for start in range(first, end, _TOGETHER):
-            stop = min(start + _TOGETHER, end)
-            x, y, z, radius = _sphere(points, start, stop)
+            together = order[start : min(start + _TOGETHER, end)]
+            x, y, z, radius = _sphere(points, together)
             margin = _SLACK * radius + reach + _BLEND_MM
             counts = _find_parts(g, x, y, z, margin, block, in_block, parts)
-            for n in range(start, stop):
+            for n in together:
                 x, y, z = points[n, 0], points[n, 1], points[n, 2]
                 out = fields[n]
                 _spine(g, x, y, z, parts, counts, out)
@@ -370,3 +367,4 @@ def _distances(g, points, reach, fields):  # type: ignore[no-untyped-def]
                 if has_sac:
                     sac_and_nerves(g, x, y, z, out)
                 out[ROOT] = exiting_root(g, roots[:n_roots], x, y, z) if out[SAC] > -1.5 else FAR
+                out[OUTERMOST] = out[: VEIN + 1].min()

@@ -17,7 +17,7 @@ from lumbargrade.phantom.numbering import LUMBAR_DISCS, N_DISCS, N_VERTEBRAE, S1
 SAC_X, SAC_Y, SAC_HALF_WIDTH, SAC_HALF_DEPTH, SAC_CROWDING, SAC_LOAD = range(6)
 """Columns of ``Skeleton.sac``, one row per millimetre of height."""
 
-N_ROOTLETS = 20
+N_ROOTLETS = 28
 _ROOT_LOAD_MM2 = (55.0, 48.0, 42.0, 36.0, 30.0, 20.0, 8.0)
 """Area of nerve and membranes inside the sac at T12/L1 to S1/2, chosen so that crowding begins at a sac of about 100 mm2."""
 

@@ -73,9 +73,9 @@ def paint_trunk(layers, x, y, z, s, fine, coarse, edge):  # type: ignore[no-unty
     depth = min(around, fascia + t[T_FAT] - behind)
     if depth < 0:
         return
-    even = 1.0 + 0.05 * coarse
+    even = 1.0 + 0.16 * coarse + 0.10 * fine
     layer = abs(depth - 0.45 * t[T_FAT] + 9 * coarse) if behind > -30 else 9.0  # the superficial fascia
-    lay(layers, 1.0, _FAT, even - 0.30 * clip(1 - layer) - 0.10 * clip(1 - abs(fine) * 6))
+    lay(layers, 1.0, _FAT, even - 0.30 * clip(1 - layer))
     if depth < 3.5:
         lay(layers, clip(1.3 - depth / 1.6), _MUSCLE, 1.0)  # skin
         return

@@ -41,8 +41,9 @@ def sac_and_nerves(g, x, y, z, out):  # type: ignore[no-untyped-def]
         radius = g.rootlets[j, i, 2]
         if radius > 0:
             ux = x - g.rootlets[j, i, 0] * (1 - w) - g.rootlets[j, i + 1, 0] * w
-            uy = y - g.rootlets[j, i, 1] * (1 - w) - g.rootlets[j, i + 1, 1] * w
-            nerve = min(nerve, sqrt(ux * ux + uy * uy) - radius)
+            if abs(ux) < nerve + radius:
+                uy = y - g.rootlets[j, i, 1] * (1 - w) - g.rootlets[j, i + 1, 1] * w
+                nerve = min(nerve, sqrt(ux * ux + uy * uy) - radius)
     out[ROOTLET] = nerve
     if z > g.conus_z - 25:
         taper = clip((z - g.conus_z) / 30.0)

@@ -31,7 +31,7 @@ D_CAGE, D_REACH, D_FOCAL, N_FOCAL = 21, 22, 23, 6
 """D_CAGE: 1 where a cage replaces the disc. D_REACH: how far from its plane the disc's lesions reach. From D_FOCAL on, lesions
 (``herniation.FocalLesion``) of N_FOCAL columns."""
 
-(BODY, ARCH, DISC, FLAVUM, JOINT, SAC, ROOT, ROOTLET, CORD, HARDWARE, VEIN, DISC_RADIUS, DISC_INDEX, CROWDING) = range(14)
-N_FIELDS = 14
+(BODY, ARCH, DISC, FLAVUM, JOINT, SAC, ROOT, ROOTLET, CORD, HARDWARE, VEIN, DISC_RADIUS, DISC_INDEX, CROWDING, OUTERMOST) = range(15)
+N_FIELDS = 15
 """Columns of ``sdf.distances``. Up to VEIN: millimetres. DISC_RADIUS: 0 at the disc's axis, 1 at its rim. DISC_INDEX: the nearest disc, or
--1. CROWDING: 0 where rootlets float in the sac, 1 where they fill it."""
+-1. CROWDING: 0 where rootlets float in the sac, 1 where they fill it. OUTERMOST: the smallest of the distances."""

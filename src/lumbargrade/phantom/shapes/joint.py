@@ -41,7 +41,8 @@ def facet(ax, y, z, k, side):  # type: ignore[no-untyped-def]
 
     long = 10.6 + (1.9 if along < 0.5 else 0.8) * growth
     tall = 14.0 + growth if z > -8 else 10.0
-    u, v, w = straight / (8.4 + 0.9 * growth), (along - 0.5) / long, (z + 8.0) / tall
+    thick = 8.4 - 6.0 * max(s - 0.68, 0.0) + 0.9 * growth  # coronal processes are flat, else they would close the foramen
+    u, v, w = straight / thick, (along - 0.5) / long, (z + 8.0) / tall
     superior = (sqrt(u * u + v * v + w * w) - 1) * 8.0
     spur = k[D_SPUR + side]
     if spur > 0:
