@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
     """Draw the patient, write DICOM, read and grade it, write the report; print what was drawn beside what was graded."""
     from lumbargrade.cli.lines import say
     from lumbargrade.dicom import HeaderProfile, find_study, write_series
+    from lumbargrade.phantom.ahead import compile_ahead
     from lumbargrade.phantom.patient import PhantomConfig, make_patient
     from lumbargrade.pipeline import Pipeline
     from lumbargrade.report import write_report
@@ -41,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
     if options.seed < 0:
         raise UsageError(f"--seed {options.seed}: at least 0 is needed")
     start = time.perf_counter()
+    compile_ahead()
     pipeline = Pipeline.load(options.models)
     patient = make_patient(options.seed, PhantomConfig(), os.cpu_count() or 1)
     pictures = options.output / f"patient-{options.seed}"

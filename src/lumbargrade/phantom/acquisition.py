@@ -180,11 +180,11 @@ def _sample_sampling(habits: _Habits, sequence: Sequence, wide: bool, rng: np.ra
 
 def _sample_coils(sequence: Sequence, frame: Frame, wide: bool, rng: np.random.Generator) -> Coils:
     has_band = frame.is_sagittal and sequence.weighting is not Weighting.STIR and rng.random() < 0.6
-    is_normalised = rng.random() < 0.35
+    is_normalised = rng.random() < 0.3
     return Coils(
         posterior_axis=1 if frame.is_sagittal else 0,
-        depth_px=float(rng.uniform(40, 85)) / frame.pixel_mm,
-        share=float(rng.uniform(0.75, 1.0)),
+        depth_px=float(rng.uniform(35, 80)) / frame.pixel_mm,
+        share=float(rng.uniform(0.8, 1.0)),
         normalised=float(rng.uniform(0.5, 1.0)) if is_normalised else float(rng.uniform(0.0, 0.3)),
         shading=(
             float(rng.uniform(-0.3, 0.3)) if wide else float(rng.normal(0, 0.15)),

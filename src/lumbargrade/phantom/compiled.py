@@ -24,6 +24,12 @@ def compiled(function: Callable[..., Any]) -> Any:
     return entry
 
 
+def is_kept(entry: Any) -> bool:
+    """Whether an earlier run has kept this entry's machine code; also where there is no folder to keep it in, and no use in trying."""
+    file = getattr(entry._cache, "_cache_file", None)
+    return file is None or bool(file._load_index())
+
+
 def fingerprint(function: Callable[..., Any]) -> str:
     """What the machine code of an entry depends on: its instructions and constants, and those of all parts that it reaches."""
     digest, pending, seen = hashlib.sha256(), [function], set()

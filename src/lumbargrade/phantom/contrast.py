@@ -49,7 +49,7 @@ def sample_signals(sequences: tuple[Sequence, ...], anatomy: Anatomy, contrast: 
 def _sample_table(sequence: Sequence, anatomy: Anatomy, contrast: Contrast, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """(N_TISSUES,) water and fat."""
     if contrast is not Contrast.RANDOMISED:
-        water, fat = _physical(sequence, anatomy, 0.19, rng)
+        water, fat = _physical(sequence, anatomy, 0.23, rng)
     elif rng.random() < 0.5:
         water, fat = _redistributed(*_physical(sequence, anatomy, 0.30, rng), rng)
     else:
@@ -66,7 +66,7 @@ def _physical(sequence: Sequence, anatomy: Anatomy, spread: float, rng: np.rando
     more[list(_VARIED)] = list(_VARIED.values())
     t2 = varied(_t2_of_readout(sequence, tissues.t2_ms))
     water = varied(sequence.signal(varied(tissues.t1_ms), t2, tissues.density), spread / 2 + more)
-    water[_MAGNETISATION_TRANSFER] *= rng.uniform(0.7, 1.0)
+    water[_MAGNETISATION_TRANSFER] *= rng.uniform(0.75, 1.0)
     fat_t1, fat_t2 = (np.array(time) for time in fat_relaxation_ms(sequence.field_tesla))
     # the inversion time was chosen for this patient's fat, so fat must not vary away from it
     fat_t1 = fat_t1 if sequence.inversion_ms is not None else varied(fat_t1)

@@ -54,10 +54,10 @@ from lumbargrade.phantom.tissue import Tissue
 from lumbargrade.phantom.trunk import T_LEVEL, TRUNK_BOTTOM_MM, TRUNK_HEIGHTS
 
 _AIR, _MARROW, _CORTEX, _ANNULUS, _CSF, _NUCLEUS = (
-    int(t) for t in (Tissue.AIR, Tissue.MARROW, Tissue.CORTEX, Tissue.ANNULUS, Tissue.CSF, Tissue.NUCLEUS)
+    float(t) for t in (Tissue.AIR, Tissue.MARROW, Tissue.CORTEX, Tissue.ANNULUS, Tissue.CSF, Tissue.NUCLEUS)
 )
 _ROOT, _CORD, _LIGAMENT, _EPIDURAL, _FLUID, _VEIN = (
-    int(t) for t in (Tissue.ROOT, Tissue.CORD, Tissue.LIGAMENT, Tissue.EPIDURAL_FAT, Tissue.FLUID, Tissue.VEIN)
+    float(t) for t in (Tissue.ROOT, Tissue.CORD, Tissue.LIGAMENT, Tissue.EPIDURAL_FAT, Tissue.FLUID, Tissue.VEIN)
 )
 
 
@@ -103,10 +103,10 @@ def _paint_disc(layers, f, x, y, z, s, fine, coarse, edge):  # type: ignore[no-u
     up = (px * i[I_UP] + py * i[I_UP + 1] + pz * i[I_UP + 2]) / i[I_HEIGHT]
     back = px * i[I_BACK] + py * i[I_BACK + 1] + pz * i[I_BACK + 2]
     radius = f[DISC_RADIUS]
-    lay(layers, disc, _ANNULUS, 1.0 + 0.25 * fine + 0.2 * coarse)
+    lay(layers, disc, _ANNULUS, 1.0 + 0.2 * fine + 0.15 * coarse)
     lay(layers, disc * 0.65 * clip((radius - 0.9) * 8), _LIGAMENT, 1.0)
     nucleus = clip((0.90 + 0.25 * coarse - radius - 0.10 * up * up) * i[I_SHARPNESS]) * disc
-    lay(layers, nucleus, _NUCLEUS + k, 1.0 + 0.2 * fine + 0.2 * coarse)
+    lay(layers, nucleus, _NUCLEUS + k, 1.0 + 0.15 * fine + 0.15 * coarse)
     lay(layers, nucleus * i[I_CLEFT] * clip(1.2 - 4.5 * abs(up + 0.4 * coarse)) * clip((0.75 - radius) * 6), _ANNULUS, 1.0)
     if i[I_FISSURE] > 0 and back > 0:
         qx, qy, qz = (
@@ -137,7 +137,7 @@ def _paint_bone(layers, d, shell, strength, x, y, z, s, fine, coarse, edge):  # 
     if inner > 0:
         gain = _marrow_gain(x, y, z, s)
         grain = s.mottling * (noise(s.texture, x, y, z * 0.55, 0.58) + 0.9 * fine + 0.8 * coarse)
-        _lay_marrow(layers, inner, gain * (1 + 0.15 * grain), gain * (1 + grain), x, y, z, s, fine, coarse)
+        _lay_marrow(layers, inner, gain * (1 + 0.4 * grain), gain * (1 + grain), x, y, z, s, fine, coarse)
 
 
 @part_of_compiled

@@ -190,7 +190,7 @@ def _foramen(skeleton: Skeleton, geometry: Geometry, disc: int, side: Laterality
         float(room[(np.abs(rho - radius - 0.5) < 0.4) & (np.cos(np.arctan2(along_z, along_y) - angle) > 0.8)].mean() > 0.5)
         for angle in np.arange(4) * pi / 2
     )
-    within = np.abs(along_y) < 7.0
+    within = np.abs(along_y) < 6.0
     area = float((free * within).sum()) * _GRID_MM**2
     disc_plane = float(axes[2] @ (skeleton.disc_origin[disc] - (x, y, z)))
     row = disc - LUMBAR_DISCS[0]

@@ -10,8 +10,8 @@ from lumbargrade.geometry.affine import FloatArray, SliceAffine
 from lumbargrade.phantom.colours import MOST_LAYERS, add_layers, colour_table
 from lumbargrade.phantom.compiled import compiled, part_of_compiled
 from lumbargrade.phantom.layers import paint_spine
-from lumbargrade.phantom.scene import Scene
-from lumbargrade.phantom.sdf import distances
+from lumbargrade.phantom.scene import Scene, Surroundings
+from lumbargrade.phantom.sdf import Geometry, distances
 from lumbargrade.phantom.shapes.canal import sac_and_nerves
 from lumbargrade.phantom.shapes.columns import CORD, CROWDING, DISC, DISC_INDEX, N_FIELDS, OUTERMOST, ROOTLET, SAC, VEIN
 from lumbargrade.phantom.shapes.primitives import FAR
@@ -144,7 +144,7 @@ def _between(nodes, i, j, u, v, c):  # type: ignore[no-untyped-def]
 
 
 @part_of_compiled
-def _fields_between(nodes, points, g, i, j, u, v, f):  # type: ignore[no-untyped-def]
+def _fields_between(nodes, g, i, j, u, v, at, f):  # type: ignore[no-untyped-def]
     """A pixel's distances from those of the nodes around it, into ``f``; sac and rootlets, which are finer, are computed anew."""
     for c in range(N_FIELDS):
         f[c] = _between(nodes, i, j, u, v, c)
@@ -157,8 +157,7 @@ def _fields_between(nodes, points, g, i, j, u, v, f):  # type: ignore[no-untyped
         if f[SAC] < _REACH_MM:
             f[SAC] = f[ROOTLET] = f[CORD] = FAR
             f[CROWDING] = 0.0
-            x, y, z = _between(points, i, j, u, v, 0), _between(points, i, j, u, v, 1), _between(points, i, j, u, v, 2)
-            sac_and_nerves(g, x, y, z, f)
+            sac_and_nerves(g, at[0], at[1], at[2], f)
 
 
 @compiled
@@ -170,7 +169,7 @@ def _add_spine(pixels, step, points, fields, around, g, s, colours, look, image,
     edge, depth, flow = look[0], look[1], look[2]
     layers = np.zeros((MOST_LAYERS, 4))
     last = colours.shape[1]
-    f = np.empty(N_FIELDS, np.float32)
+    f, at = np.empty(N_FIELDS, np.float32), np.empty(3)
     for n in range(pixels.shape[0]):
         row, column = pixels[n, 0], pixels[n, 1]
         i, j = row // step, column // step
@@ -179,17 +178,33 @@ def _add_spine(pixels, step, points, fields, around, g, s, colours, look, image,
         seen, is_near[n] = 1.0, False
         outermost = min(min(fields[i, j, OUTERMOST], fields[k, m, OUTERMOST]), min(fields[i, m, OUTERMOST], fields[k, j, OUTERMOST]))
         if outermost < _REACH_MM:
-            _fields_between(fields, points, g, i, j, u, v, f)
+            for c in range(3):
+                at[c] = _between(points, i, j, u, v, c)
+            _fields_between(fields, g, i, j, u, v, at, f)
             nearest = FAR
             for c in range(VEIN + 1):
                 nearest = min(nearest, abs(f[c]))
             if nearest < depth:
                 is_near[n] = near_nodes[i, j] = near_nodes[k, j] = near_nodes[i, m] = near_nodes[k, m] = True
-            x, y, z = _between(points, i, j, u, v, 0), _between(points, i, j, u, v, 1), _between(points, i, j, u, v, 2)
             fine, coarse = _between(around, i, j, u, v, last), _between(around, i, j, u, v, last + 1)
             layers[0, 0] = 0
-            paint_spine(layers, f, x, y, z, s, fine, coarse, flow, edge)
+            paint_spine(layers, f, at[0], at[1], at[2], s, fine, coarse, flow, edge)
             seen = add_layers(layers, colours, image[row, column])
         if seen > 0:
             for c in range(last):
                 image[row, column, c] += seen * _between(around, i, j, u, v, c)
+
+
+ENTRIES = (_paint_around, _add_spine)
+"""What is compiled when a slice is first rendered, distances apart."""
+
+
+def paint_nothing(geometry: Geometry, surroundings: Surroundings, colours: FloatArray) -> None:
+    """Call ``ENTRIES`` with a single node and no pixel: it compiles them."""
+    channels = colours.shape[1]
+    around = np.zeros((1, 1, channels + 2), np.float32)
+    _paint_around(np.zeros((1, 3)), surroundings, colours, 1.0, around.reshape(1, -1))
+    fields, image = np.zeros((1, 1, N_FIELDS), np.float32), np.zeros((1, 1, channels), np.float32)
+    pixels, is_near, near_nodes = np.zeros((0, 2), np.intp), np.zeros(0, np.bool_), np.zeros((1, 1), np.bool_)
+    points, look = np.zeros((1, 1, 3)), np.zeros(3)
+    _add_spine(pixels, 1, points, fields, around, geometry, surroundings, colours, look, image, is_near, near_nodes)

@@ -104,7 +104,7 @@ def sample_sequence(scanner: Scanner, weighting: Weighting, is_axial: bool, cont
     if contrast is Contrast.HELDOUT_A:
         return _gradient_echo(scanner, weighting, rng)
     if weighting is Weighting.T2 and not is_axial and scanner.vendor is Vendor.SIEMENS and rng.random() < _SPACE:
-        return _space(scanner, rng)
+        return sample_space(scanner, rng)
     times = _TIMES[scanner.vendor, scanner.field_tesla > 2, weighting is not Weighting.T1]
     longer = rng.uniform(0.95, 1.3) if is_axial else 1.0
     train, spacing = int(rng.integers(times.train[0], times.train[1] + 1)), float(rng.uniform(*times.spacing))
@@ -128,7 +128,7 @@ def sample_sequence(scanner: Scanner, weighting: Weighting, is_axial: bool, cont
     )
 
 
-def _space(scanner: Scanner, rng: np.random.Generator) -> Sequence:
+def sample_space(scanner: Scanner, rng: np.random.Generator) -> Sequence:
     """SPIDER's 40 SPACE series: TR 1000, TE 124, 60 echoes a train."""
     return Sequence(
         Weighting.T2,

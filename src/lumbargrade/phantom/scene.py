@@ -64,10 +64,15 @@ class Scene:
 def build_scene(anatomy: Anatomy, rng: np.random.Generator, clutter: float = 1.0) -> Scene:
     """Stand the patient up and furnish the trunk. ``clutter`` scales the number of organs and lesions."""
     skeleton = lay_rootlets(stand_up(anatomy), rng)
+    return Scene(anatomy, skeleton, Geometry.of(skeleton), furnish(skeleton, rng, clutter))
+
+
+def furnish(skeleton: Skeleton, rng: np.random.Generator, clutter: float = 1.0) -> Surroundings:
+    """What lies around a spine, inside its bones and inside its discs."""
     trunk, muscles, vessels = tabulate_trunk(skeleton, rng)
     organs = sample_organs(skeleton, trunk, rng, clutter)
     lesions = sample_lesions(skeleton, rng, clutter)
-    surroundings = Surroundings(
+    return Surroundings(
         trunk=trunk,
         muscles=muscles,
         vessels=vessels,
@@ -77,12 +82,11 @@ def build_scene(anatomy: Anatomy, rng: np.random.Generator, clutter: float = 1.0
         lesions_by_height=lesions_by_height(lesions),
         discs=sample_discs_inside(skeleton, rng),
         marrow=sample_marrow(skeleton, rng),
-        texture=sample_texture(np.random.default_rng(anatomy.person.texture_seed)),
+        texture=sample_texture(np.random.default_rng(skeleton.anatomy.person.texture_seed)),
         septa=rng.normal(13, 2, 2),
-        mottling=float(rng.uniform(0.3, 0.9)),
-        filaments=float(rng.uniform(0.2, 1.0)),
+        mottling=float(rng.uniform(0.2, 1.1)),
+        filaments=float(rng.uniform(0.05, 1.0)),
         slow_flow=float(rng.uniform(0.3, 1.0)) if rng.random() < 0.25 else 0.0,
         flow_void=float(rng.uniform(0.0, 0.75)),
         flow_from=height_of(skeleton, S1 - 2),
     )
-    return Scene(anatomy, skeleton, Geometry.of(skeleton), surroundings)

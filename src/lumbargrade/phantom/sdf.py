@@ -314,7 +314,10 @@ def _shapes_within(g, x, y, z, radius, frames, parts):  # type: ignore[no-untype
     """Which shapes at all come within ``radius`` of a point, into the rows of ``parts``; returns the count of each row."""
     vertebrae = _frames_within(g.vertebra_origin, g.vertebra_axes, _VERTEBRA_BOX, x, y, z, radius, frames[_BODIES])
     discs = _frames_within(g.disc_origin, g.disc_axes, _DISC_BOX, x, y, z, radius, frames[_DISCS])
-    frames[_ARCHES], frames[_JOINTS] = frames[_BODIES], frames[_DISCS]
+    for n in range(vertebrae):
+        frames[_ARCHES, n] = frames[_BODIES, n]
+    for n in range(discs):
+        frames[_JOINTS, n] = frames[_DISCS, n]
     return _find_parts(g, x, y, z, radius, frames, (vertebrae, vertebrae, discs, discs), parts)
 
 
@@ -348,8 +351,9 @@ def _distances(g, points, order, reach, fields):  # type: ignore[no-untyped-def]
         n_roots = _roots_within(g, x, y, z, radius + reach, roots)
         has_wing, has_sac = _wing(g, x, y, z) < margin, _near_sac(g, x, y, z, margin)
         if n_roots + in_block[_BODIES] + in_block[_ARCHES] + in_block[_DISCS] + in_block[_JOINTS] == 0 and not has_wing and not has_sac:
-            for n in order[first:end]:
-                fields[n] = FAR
+            for n in range(first, end):
+                for c in range(N_FIELDS):
+                    fields[order[n], c] = FAR
             continue
         for start in range(first, end, _TOGETHER):
             together = order[start : min(start + _TOGETHER, end)]
@@ -367,4 +371,10 @@ def _distances(g, points, order, reach, fields):  # type: ignore[no-untyped-def]
                 if has_sac:
                     sac_and_nerves(g, x, y, z, out)
                 out[ROOT] = exiting_root(g, roots[:n_roots], x, y, z) if out[SAC] > -1.5 else FAR
-                out[OUTERMOST] = out[: VEIN + 1].min()
+                out[OUTERMOST] = FAR
+                for c in range(VEIN + 1):
+                    out[OUTERMOST] = min(out[OUTERMOST], out[c])
+
+
+ENTRIES = (_distances,)
+"""What is compiled when distances are first asked for."""

@@ -47,8 +47,8 @@ from lumbargrade.phantom.trunk import (
     TRUNK_HEIGHTS,
 )
 
-_AIR, _FAT, _MUSCLE, _LIGAMENT = int(Tissue.AIR), int(Tissue.FAT), int(Tissue.MUSCLE), int(Tissue.LIGAMENT)
-_VESSEL, _EPIDURAL, _VEIN, _BOWEL = int(Tissue.VESSEL), int(Tissue.EPIDURAL_FAT), int(Tissue.VEIN), int(Tissue.BOWEL)
+_AIR, _FAT, _MUSCLE, _LIGAMENT = float(Tissue.AIR), float(Tissue.FAT), float(Tissue.MUSCLE), float(Tissue.LIGAMENT)
+_VESSEL, _EPIDURAL, _VEIN, _BOWEL = float(Tissue.VESSEL), float(Tissue.EPIDURAL_FAT), float(Tissue.VEIN), float(Tissue.BOWEL)
 
 _MIDDLE = -25.0
 """Behind the sac: where the trunk is widest."""
@@ -121,9 +121,9 @@ def _paint_organs(layers, side, behind, z, inside, ax, s, fine, coarse, edge):  
         w = clip(0.5 - d / edge) * (free if o[O_IS_FREE] > 0 else within)
         if w > 0:
             if o[O_WALL_MM] > 0:
-                lay(layers, w, int(o[O_WALL]), 1.0)
+                lay(layers, w, o[O_WALL], 1.0)
                 w *= clip(0.5 - (d + o[O_WALL_MM]) / edge)
-            content = int(o[O_CONTENT])
+            content = o[O_CONTENT]
             if qy < o[O_GAS]:
                 content = _AIR
             gain = o[O_GAIN] * (1.0 + (0.8 * fine + 0.5 * coarse if content == _BOWEL else 0.15 * coarse))

@@ -22,7 +22,9 @@ def sacral_arch(ax, y, z, v, is_first):  # type: ignore[no-untyped-def]
     behind = (y - 31.0 * size + 0.65 * max(ax - 30.0 * size, 0.0)) * 0.84
     lateral = ax + 0.25 * z - 60.0 * size
     if is_first:
-        top = max((z - 15.0 - 0.62 * (y - 20.0) + 0.5 * (ax - 35.0)) * 0.78, z - 0.5 * height + 0.5 - 0.7 * clip((y - back) / 8.0) * 8.0)
+        top = max(
+            (z - 15.0 - 0.62 * (y - 20.0) + 0.5 * (ax - 35.0)) * 0.78, z - 0.5 * height + 0.5 - 0.7 * clip((y - back - 5.0) / 8.0) * 8.0
+        )
     else:
         top = z - 0.5 * height - 3.0
     mass = smooth_max(smooth_max(front, behind, 6.0), smooth_max(max(lateral, -z - 0.5 * height - 2.0), top, 6.0), 6.0)
