@@ -11,7 +11,7 @@ Grey = NDArray[np.uint8]
 SIDE_PX = 300
 _CAPTION_PX, _GAP_PX = 22, 4
 _WHITE_PERCENTILE = 96.0
-_QUALITY = 86
+_QUALITY = 72
 
 
 def framed(
@@ -23,10 +23,11 @@ def framed(
     """
     rows, columns = pixels.shape
     column, row = centre_px or ((columns - 1) / 2, (rows - 1) / 2)
-    white = max(float(np.percentile(pixels, _WHITE_PERCENTILE)), 1e-6)
-    grey = Image.fromarray(np.clip(pixels / white * 255, 0, 255).astype(np.uint8))
     half_columns, half_rows = field_mm / column_mm / 2, field_mm / row_mm / 2
     left, top = round(column - half_columns), round(row - half_rows)
+    inside = pixels[max(top, 0) : top + round(2 * half_rows), max(left, 0) : left + round(2 * half_columns)]
+    white = max(float(np.percentile(inside, _WHITE_PERCENTILE)), 1e-6)
+    grey = Image.fromarray(np.clip(pixels / white * 255, 0, 255).astype(np.uint8))
     cut = grey.crop((left, top, left + round(2 * half_columns), top + round(2 * half_rows)))
     return np.asarray(cut.resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC))
 

@@ -14,6 +14,7 @@ import csv
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from itertools import count, islice
 from pathlib import Path
 from time import perf_counter
@@ -30,7 +31,7 @@ from lumbargrade.phantom.skeleton import stand_up
 from lumbargrade.study import Instance
 from lumbargrade.terms import LEVELS, Condition, Finding, Laterality, Level, SeriesRole, Severity
 
-_PER_KIND, _PER_ROW = 20, 8
+_PER_KIND, _PER_ROW, _BESIDE = 20, 8, 4
 _SAGITTAL_MM, _AXIAL_MM, _CROP_MM = 260.0, 170.0, 80.0
 _MOST_BYTES, _MOST_BYTES_TOGETHER, _MOST_SECONDS = 250_000, 1_200_000, 180.0
 _SPIDER = "SPIDER (van der Graaf et al. 2024, doi 10.1038/s41597-024-03090-w, CC BY 4.0), resized and windowed"
@@ -149,25 +150,28 @@ def _severity_page(first_seed: int) -> Grey:
 def _first_patient(finding: Finding, severity: Severity, first_seed: int) -> Patient:
     """The first patient of that true severity whose series all reach the level; the bones alone are looked at until one has it."""
     for seed in count(first_seed):
-        skeleton = stand_up(sample_anatomy(np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0]), _PHYSICS.anatomy))
-        truths = measure_geometry(skeleton, Geometry.of(skeleton))
-        if next(truth.severity for truth in truths if truth.finding == finding) is severity:
+        if _severities(seed)[finding] is severity:
             patient = _patient(seed)
             if all(site in patient.landmarks for site in (_CANAL, _RECESS, _FORAMEN)):
                 return patient
     raise AssertionError("seeds do not end")
 
 
+@lru_cache
+def _severities(seed: int) -> dict[Finding, Severity]:
+    """The true grades of the patient that ``make_patient`` makes of this seed, without the pictures."""
+    skeleton = stand_up(sample_anatomy(np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0]), _PHYSICS.anatomy))
+    return {truth.finding: truth.severity for truth in measure_geometry(skeleton, Geometry.of(skeleton))}
+
+
 def _beside_spider_page(spider: Path, first_seed: int) -> Grey:
-    patients = [
-        _patient(seed, replace(_PHYSICS, protocol=replace(_PHYSICS.protocol, missing_series=0.0)))
-        for seed in range(first_seed, first_seed + 8)
-    ]
+    both = replace(_PHYSICS, protocol=replace(_PHYSICS.protocol, stir=0.0, missing_series=0.0))
+    patients = [_patient(seed, both) for seed in range(first_seed, first_seed + _BESIDE)]
     rows, captions = [], []
     for weighting in ("T2", "T1"):
         ours = [picture for each in patients if (picture := _middle(each, f"SAG {weighting}")) is not None]
-        theirs = [picture for _, picture in _spider_pictures(spider, weighting.lower(), np.random.default_rng(first_seed), 4)]
-        rows += [ours[:4], theirs]
+        theirs = [picture for _, picture in _spider_pictures(spider, weighting.lower(), np.random.default_rng(first_seed), _BESIDE)]
+        rows += [ours, theirs]
         captions += [f"Phantom, sagittal {weighting}", f"{_SPIDER}, sagittal {weighting}"]
     return page(rows, captions)
 
@@ -179,13 +183,13 @@ def _families_page(first_seed: int) -> Grey:
         for seed in count(first_seed):
             patient = _patient(seed, CONFIGS[name][0])
             landmark = patient.landmarks.get(_RECESS)
-            middles = [_middle(patient, f"SAG {weighting}") for weighting in ("T2", "T1")]
-            if landmark is not None and all(each is not None for each in middles):
-                pictures += [*(each for each in middles if each is not None), _shown(_instance(patient, landmark), _AXIAL_MM)]
-            if len(pictures) == 6:
+            middle = _middle(patient, "SAG T2")
+            if landmark is not None and middle is not None:
+                pictures += [middle, _shown(_instance(patient, landmark), _AXIAL_MM)]
+            if len(pictures) == 4:
                 break
         rows.append(pictures)
-        captions.append(f"{caption}: sagittal T2, sagittal T1 and axial T2 of two phantom patients")
+        captions.append(f"{caption}: sagittal and axial T2 of two phantom patients")
     return page(rows, captions)
 
 
@@ -200,6 +204,7 @@ def _spider_pictures(spider: Path, weighting: str, rng: np.random.Generator, mos
     return pictures
 
 
+@lru_cache(maxsize=8)
 def _patient(seed: int, config: PhantomConfig = _PHYSICS) -> Patient:
     return make_patient(seed, config, workers=2)
 

@@ -16,7 +16,7 @@ patients again and again, and writes them to ``src/lumbargrade/phantom/calibrate
 import argparse
 import re
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from statistics import NormalDist
 
@@ -28,7 +28,7 @@ from lumbargrade.competition import COLUMN_PRIOR, tilt
 from lumbargrade.evaluate.metric import best_constant_score, score
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.phantom import calibrated
-from lumbargrade.phantom.calibrated import BURDENS, BurdenTable, Healthy
+from lumbargrade.phantom.calibrated import BURDENS, BurdenTable
 from lumbargrade.phantom.person import AnatomyConfig
 from lumbargrade.phantom.readers import NOISE, READER_OFFSET, SLIP
 from lumbargrade.terms import FINDING_INDEX, FINDINGS, LEVELS, Condition, Finding, Laterality
@@ -131,10 +131,11 @@ def calibrate(patients: int, workers: int, rounds: int) -> None:
     """Shift and stretch each level's burden until the frequencies of reader labels match; write what was found after every round."""
     _write_healthy(np.array(over_patients(_healthy_of, patients // 2, workers, AnatomyConfig())))
     burden = asdict(BURDENS)
+    gains, last = np.full((len(_NAMES), len(LEVELS)), 1.4), np.full((len(_NAMES), len(LEVELS)), np.nan)
     for round_ in range(rounds):
         closures = np.array(over_patients(_closures_of, patients, workers, AnatomyConfig(burden=BurdenTable(**burden))))
         scale, cuts = {}, {}
-        for condition, name in _NAMES.items():
+        for row, (condition, name) in enumerate(_NAMES.items()):
             columns = np.array([[FINDING_INDEX[f] for f in FINDINGS if f.condition is condition and f.level is level] for level in LEVELS])
             values = np.moveaxis(closures[:, columns], 1, 0).reshape(len(LEVELS), -1)
             targets = COLUMN_PRIOR[columns].mean(1)
@@ -147,25 +148,25 @@ def calibrate(patients: int, workers: int, rounds: int) -> None:
             print(f"round {round_}, {name}: largest difference by level {_row(differences)} points", flush=True)  # noqa: T201
             scale[condition], cuts[condition] = (round(mean, 4), round(deviation, 4)), tuple(round(cut, 3) for cut in chosen)
             if round_ < rounds - 1:
-                _move(burden, name, gaps)
+                shift = gaps @ (0.65, 0.35)
+                remaining = np.nan_to_num(np.clip(shift / last[row], -0.5, 0.7), nan=0.0)  # a level that hardly moved is moved further
+                gains[row] = np.clip(gains[row] / (1 - remaining), 0.7, 12.0)
+                last[row] = shift
+                _move(burden, name, gaps, gains[row])
     _write(burden, scale, cuts)
 
 
-def _healthy_of(patient: Patient) -> list[list[float]]:
-    """(4, 5) what ``calibrated.Healthy`` holds; of the two sides, the left."""
+def _healthy_of(patient: Patient) -> list[float]:
+    """(5,) what ``calibrated.HEALTHY_SAC_SHARE`` holds."""
     truth = without_wear(patient).truth
-    canals = [each.measures for each in truth if each.finding.condition is Condition.SPINAL_CANAL_STENOSIS]
-    foramina = [each.measures for each in truth[len(LEVELS) : 2 * len(LEVELS)]]
-    names = ("clearance", "root_surroundings_free", "foramen_area_mm2")
-    return [[each["relative_sac_area"] for each in canals], *([each[name] for each in foramina] for name in names)]
+    return [each.measures["relative_sac_area"] for each in truth if each.finding.condition is Condition.SPINAL_CANAL_STENOSIS]
 
 
 def _write_healthy(found: FloatArray) -> None:
     """Replace the medians of ``calibrated.py``; worker processes started later measure against them."""
     path = Path(calibrated.__file__)
-    text = path.read_text(encoding="utf-8")
-    for field, values in zip(fields(Healthy), np.median(found, 0), strict=True):
-        text = re.sub(rf"    {field.name}=\(.*\),", f"    {field.name}={tuple(np.round(values, 3).tolist())},", text)
+    values = tuple(np.round(np.median(found, 0), 3).tolist())
+    text = re.sub(r"(HEALTHY_SAC_SHARE: Levels =) .*", rf"\1 {values}", path.read_text(encoding="utf-8"))
     path.write_text(text, encoding="utf-8")
 
 
@@ -204,12 +205,11 @@ def _gaps(z: FloatArray, targets: FloatArray, cuts: tuple[float, ...], deviation
     return np.array(reach).T
 
 
-def _move(burden: dict[str, tuple[float, ...]], name: str, gaps: FloatArray) -> None:
+def _move(burden: dict[str, tuple[float, ...]], name: str, gaps: FloatArray, gains: FloatArray) -> None:
     """Shift offsets by the mean gap, weighted to the more frequent cut, and stretch spreads by what parts the two gaps."""
     offset, spread = np.array(burden[f"{name}_offset"]), np.array(burden[f"{name}_spread"])
-    shift = 0.65 * gaps[:, 0] + 0.35 * gaps[:, 1]
-    offset = offset + np.clip(1.4 * shift * spread, -1.6, 1.6)
-    spread = np.clip(spread * np.exp(np.clip(0.35 * (gaps[:, 1] - gaps[:, 0]), -0.25, 0.25)), 0.5, 2.2)
+    offset = offset + np.clip(gains * (gaps @ (0.65, 0.35)) * spread, -1.6, 1.6)
+    spread = np.clip(spread * np.exp(np.clip(0.35 * (gaps[:, 1] - gaps[:, 0]), -0.25, 0.25)), 0.5, 3.0)
     burden[f"{name}_offset"], burden[f"{name}_spread"] = tuple(np.round(offset, 3).tolist()), tuple(np.round(spread, 3).tolist())
 
 

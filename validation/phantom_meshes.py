@@ -113,16 +113,16 @@ def mesh_vertebra(triangles: Floats) -> Vertebra:
 
 
 @compiled
-def _one_vertebra(g, i, points, out):  # type: ignore[no-untyped-def]
+def _one_vertebra(g, i, vertebra_origin, vertebra_axes, disc_origin, disc_axes, points, out):  # type: ignore[no-untyped-def]
     """Distance from vertebra ``i`` alone, of points in its frame: body, arch, superior processes (disc i - 1), inferior ones (disc i)."""
     for n in range(points.shape[0]):
         p = points[n]
         side = 1 if p[0] > 0 else 0
         d = min(body(p[0], p[1], p[2], g.vertebrae[i], False), arch(abs(p[0]), p[1], p[2], g.vertebrae[i], side))
-        in_spine = g.vertebra_origin[i] + p[0] * g.vertebra_axes[i, 0] + p[1] * g.vertebra_axes[i, 1] + p[2] * g.vertebra_axes[i, 2]
+        in_spine = vertebra_origin[i] + p[0] * vertebra_axes[i, 0] + p[1] * vertebra_axes[i, 1] + p[2] * vertebra_axes[i, 2]
         for k in (i - 1, i):
-            away = in_spine - g.disc_origin[k]
-            q = (g.disc_axes[k] * away).sum(1)
+            away = in_spine - disc_origin[k]
+            q = (disc_axes[k] * away).sum(1)
             superior, inferior, _ = facet(abs(q[0]), q[1], q[2], g.discs[k], side)
             d = min(d, superior if k < i else inferior)
         out[n] = d
@@ -133,7 +133,8 @@ def phantom_vertebra(skeleton: Skeleton, geometry: Geometry, index: int) -> Vert
 
     def distance(points: Floats) -> Floats:
         out = np.empty(len(points))
-        _one_vertebra(geometry, index, np.ascontiguousarray(points), out)
+        frames = skeleton.vertebra_origin, skeleton.vertebra_axes, skeleton.disc_origin, skeleton.disc_axes
+        _one_vertebra(geometry, index, *frames, np.ascontiguousarray(points), out)
         return out
 
     def crossings(point: Floats, direction: Floats) -> Floats:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from lumbargrade.phantom.anatomy import Anatomy, sample_anatomy
-from lumbargrade.phantom.herniation import N_LESIONS, NO_LESION
+from lumbargrade.phantom.degeneration import unworn
 from lumbargrade.phantom.measure import FindingTruth, measure_geometry
 from lumbargrade.phantom.person import AnatomyConfig
 from lumbargrade.phantom.readers import Reading, read_study
@@ -43,23 +43,7 @@ def make(seed: int, config: AnatomyConfig) -> Patient:
 
 def without_wear(patient: Patient) -> Patient:
     """The same bones with healthy discs, ligaments and joints."""
-    wear = patient.anatomy.wear
-    none = np.zeros_like(wear.facet_hypertrophy)
-    healthy = replace(
-        wear,
-        bulge=np.full_like(wear.bulge, 0.4),
-        disc_height=wear.disc_height / np.where(wear.height_loss > 0, 1 - wear.height_loss, 1.0),
-        height_loss=np.zeros_like(wear.height_loss),
-        osteophyte=np.zeros_like(wear.osteophyte),
-        flavum=np.minimum(wear.flavum, 2.6),
-        facet_hypertrophy=none,
-        foraminal_spur=none,
-        focal=tuple((NO_LESION,) * N_LESIONS for _ in wear.focal),
-        slip=np.zeros_like(wear.slip),
-        effusion=none,
-        synovial_cyst=none,
-    )
-    anatomy = replace(patient.anatomy, wear=healthy)
+    anatomy = replace(patient.anatomy, wear=unworn(patient.anatomy.wear))
     skeleton = stand_up(anatomy)
     geometry = Geometry.of(skeleton)
     return replace(patient, anatomy=anatomy, skeleton=skeleton, geometry=geometry, truth=measure_geometry(skeleton, geometry))

@@ -75,9 +75,10 @@ FORAMEN = {side: Finding(Condition.NEURAL_FORAMINAL_NARROWING, side, Level.L4_L5
 
 @pytest.mark.parametrize("field", [columns.BODY, columns.DISC, columns.SAC, columns.FLAVUM])
 def test_near_a_surface_a_field_changes_by_one_millimetre_each_millimetre(field: int) -> None:
-    geometry = Geometry.of(scene(open_spine()).skeleton)
+    skeleton = scene(open_spine()).skeleton
+    geometry = Geometry.of(skeleton)
     rng = np.random.default_rng(0)
-    centre = geometry.disc_origin[L4_L5] + np.array([0, 15, 0])
+    centre = skeleton.disc_origin[L4_L5] + np.array([0, 15, 0])
     points = centre + rng.uniform(-25, 25, (20000, 3))
     value = distances(geometry, points)[:, field]
     near = points[np.abs(value) < 0.5]
@@ -169,9 +170,10 @@ def test_a_spur_in_the_left_foramen_narrows_that_foramen_only() -> None:
 def test_a_lower_disc_narrows_both_foramina() -> None:
     anatomy = open_spine()
     before = truths(anatomy)
-    height = anatomy.wear.disc_height.copy()
+    height, loss = anatomy.wear.disc_height.copy(), anatomy.wear.height_loss.copy()
     height[L4_L5] *= 0.45
-    after = truths(with_wear(anatomy, disc_height=height))
+    loss[L4_L5] = 1 - 0.45 * (1 - loss[L4_L5])
+    after = truths(with_wear(anatomy, disc_height=height, height_loss=loss))
     assert all(after[finding].z > before[finding].z + 0.3 for finding in FORAMEN.values())
 
 

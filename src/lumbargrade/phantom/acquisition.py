@@ -141,7 +141,7 @@ def sample_acquisition(scanner: Scanner, sequence: Sequence, frame: Frame, contr
     wide = contrast is not Contrast.PHYSICS
     habits = _HABITS[scanner.vendor]
     low, high = _SNR[sequence.weighting]
-    low *= (0.8 if wide else 1.0) * (1.0 if frame.is_sagittal else 0.8)
+    low *= (0.8 if wide else 1.0) * (1.0 if frame.is_sagittal else 1.6)
     settings = Acquisition(
         phase_axis=0 if frame.is_sagittal else int(rng.integers(2)),
         fat_shift_px=float(rng.choice((-1, 1))) * _CHEMICAL_SHIFT_HZ_PER_TESLA * sequence.field_tesla / sequence.bandwidth_hz_per_px,
@@ -180,11 +180,11 @@ def _sample_sampling(habits: _Habits, sequence: Sequence, wide: bool, rng: np.ra
 
 def _sample_coils(sequence: Sequence, frame: Frame, wide: bool, rng: np.random.Generator) -> Coils:
     has_band = frame.is_sagittal and sequence.weighting is not Weighting.STIR and rng.random() < 0.6
-    is_normalised = rng.random() < 0.3
+    is_normalised = rng.random() < (0.3 if frame.is_sagittal else 0.6)
     return Coils(
         posterior_axis=1 if frame.is_sagittal else 0,
         depth_px=float(rng.uniform(35, 80)) / frame.pixel_mm,
-        share=float(rng.uniform(0.8, 1.0)),
+        share=float(rng.uniform(0.8, 1.0)) if frame.is_sagittal else float(rng.uniform(0.5, 0.85)),
         normalised=float(rng.uniform(0.5, 1.0)) if is_normalised else float(rng.uniform(0.0, 0.3)),
         shading=(
             float(rng.uniform(-0.3, 0.3)) if wide else float(rng.normal(0, 0.15)),

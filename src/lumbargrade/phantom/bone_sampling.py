@@ -14,6 +14,9 @@ SLOPE_DEG, SLOPE_SD_DEG, LORDOSIS_DEG, LORDOSIS_SD_DEG = 38.0, 8.0, 48.0, 11.0
 _LORDOSIS_WITH_SLOPE = 0.75
 """Correlation of L1-S1 lordosis with the sacral slope."""
 
+_WELL_FORMED_REMNANT = 0.07
+"""Share of ordinary sacra with a disc of 4.5 to 8 mm between S1 and S2: 6 % of all patients."""
+
 _LUMBAR = slice(LUMBAR_DISCS[0], S1)
 """Vertebrae L1 to L5, and the discs below them."""
 
@@ -113,6 +116,8 @@ def with_variants(bones: Bones, variants: Variants, rng: np.random.Generator) ->
         bones = _sacralise_l5(bones, rng)
     elif variants.lumbosacral is Lumbosacral.LUMBARISED_S1:
         bones = _lumbarise_s1(bones, rng)
+    elif rng.random() < _WELL_FORMED_REMNANT:
+        bones = _with_first_sacral_disc(bones, rng)
     rib = bones.rib.copy()
     if variants.thoracolumbar is Thoracolumbar.T12_WITHOUT_RIBS:
         rib[:, T12] = 0.0
@@ -147,6 +152,16 @@ def _sacralise_l5(bones: Bones, rng: np.random.Generator) -> Bones:
         transverse_radius=radius,
         disc_height_range=allowed,
     )
+
+
+def _with_first_sacral_disc(bones: Bones, rng: np.random.Generator) -> Bones:
+    """A well-formed S1/2 disc under a sacral S1 that is somewhat squarer for it."""
+    taper, allowed, depth = bones.body_taper.copy(), bones.disc_height_range.copy(), bones.body_depth.copy()
+    height = rng.uniform(4.5, 8.0)
+    allowed[:, S1] = height
+    taper[S1] = rng.uniform(0.16, 0.26)
+    depth[S1 + 1] *= 1.15
+    return replace(bones, body_taper=taper, body_depth=depth, disc_height_range=allowed)
 
 
 def _lumbarise_s1(bones: Bones, rng: np.random.Generator) -> Bones:

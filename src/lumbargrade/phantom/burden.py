@@ -7,7 +7,6 @@ spreads by level were found by ``validation/phantom_labels.py --calibrate``, so 
 """
 
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 
@@ -20,7 +19,7 @@ _ABOVE_LUMBAR = -0.4
 """Thoracic discs carry less than L1/2."""
 
 _CANAL_PATIENT, _CANAL_OWN_PATIENT, _CANAL_DISC = 0.40, 0.35, 0.30
-_RECESS_CANAL, _RECESS_LEVEL = 0.40, 0.40
+_RECESS_CANAL, _RECESS_LEVEL = 0.40, np.array((0.50, 0.42, 0.40, 0.40, 0.62))[MOBILE_ROWS]
 _FORAMEN_DISC, _FORAMEN_CANAL, _FORAMEN_RECESS_SIDE = 0.28, 0.20, 0.75
 
 
@@ -56,9 +55,9 @@ def _canal_shared_variance() -> float:
     return _CANAL_PATIENT**2 + _CANAL_OWN_PATIENT**2 + _CANAL_DISC**2 + 2 * 0.8 * _CANAL_PATIENT * _CANAL_DISC
 
 
-def _filled_up(shared: FloatArray, own: FloatArray, shared_variance: float) -> FloatArray:
+def _filled_up(shared: FloatArray, own: FloatArray, shared_variance: float | FloatArray) -> FloatArray:
     """The shared part and as much of the site's own as makes the variance one."""
-    return shared + sqrt(1 - shared_variance) * own
+    return np.asarray(shared + np.sqrt(1 - shared_variance) * own)
 
 
 def _amount(latent: FloatArray, offset: Levels, spread: Levels) -> FloatArray:

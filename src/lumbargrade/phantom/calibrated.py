@@ -22,47 +22,28 @@ class BurdenTable:
     foramen_spread: Levels
 
 
-@dataclass(frozen=True, slots=True)
-class Healthy:
-    """Medians over patients without any wear, L1/2 to L5/S1, which closure is measured against: a low L5/S1 foramen is normal there.
-
-    Attributes:
-        sac_share: of the open sac's ellipse that lies in the canal.
-        clearance, fat_share, foramen_area_mm2: of the foramen; see ``measure``.
-    """
-
-    sac_share: Levels
-    clearance: Levels
-    fat_share: Levels
-    foramen_area_mm2: Levels
-
-
-HEALTHY = Healthy(
-    sac_share=(0.766, 0.747, 0.766, 0.742, 0.714),
-    clearance=(1.494, 1.656, 1.787, 1.858, 1.691),
-    fat_share=(1.0, 1.0, 1.0, 0.999, 0.905),
-    foramen_area_mm2=(180.183, 188.636, 199.681, 195.86, 131.623),
-)
+HEALTHY_SAC_SHARE: Levels = (0.75, 0.729, 0.72, 0.7, 0.795)
+"""Medians over patients without any wear, L1/2 to L5/S1, of the share of the open sac that lies in the canal."""
 
 BURDENS = BurdenTable(
-    canal_offset=(-0.882, 0.223, 1.147, 1.46, -6.492),
-    canal_spread=(1.039, 0.805, 0.783, 1.316, 0.92),
-    recess_offset=(-1.572, -1.357, 0.233, 0.859, 0.788),
-    recess_spread=(1.459, 1.547, 0.976, 0.962, 0.824),
-    foramen_offset=(-0.408, 0.505, 2.557, 4.922, -0.917),
-    foramen_spread=(2.131, 1.972, 2.2, 2.038, 0.734),
+    canal_offset=(-0.721, 1.281, 1.888, 1.921, -12.8),
+    canal_spread=(0.868, 0.617, 0.819, 1.406, 0.88),
+    recess_offset=(-2.508, -1.679, -0.218, 1.155, 1.281),
+    recess_spread=(2.056, 1.786, 1.056, 0.851, 0.728),
+    foramen_offset=(-1.105, -0.221, 2.144, 4.545, 2.284),
+    foramen_spread=(2.187, 1.538, 2.002, 2.07, 1.604),
 )
 
 SEVERITY_SCALE = {
-    Condition.SPINAL_CANAL_STENOSIS: (0.2349, 0.173),
-    Condition.NEURAL_FORAMINAL_NARROWING: (0.2202, 0.1845),
-    Condition.SUBARTICULAR_STENOSIS: (0.3876, 0.2118),
+    Condition.SPINAL_CANAL_STENOSIS: (0.2233, 0.1494),
+    Condition.NEURAL_FORAMINAL_NARROWING: (0.2097, 0.1514),
+    Condition.SUBARTICULAR_STENOSIS: (0.3577, 0.2239),
 }
 """Mean and standard deviation of each condition's closure over sampled patients: severity is (closure - mean) / deviation."""
 
 CUTS = {
-    Condition.SPINAL_CANAL_STENOSIS: (1.04, 1.741),
-    Condition.NEURAL_FORAMINAL_NARROWING: (0.784, 2.178),
-    Condition.SUBARTICULAR_STENOSIS: (0.608, 1.689),
+    Condition.SPINAL_CANAL_STENOSIS: (1.188, 1.842),
+    Condition.NEURAL_FORAMINAL_NARROWING: (0.793, 2.166),
+    Condition.SUBARTICULAR_STENOSIS: (0.618, 1.705),
 }
 """Severity from which a finding is moderate, and severe."""

@@ -9,8 +9,8 @@ from numba.core.dispatcher import Dispatcher
 
 
 def part_of_compiled(function: Callable[..., Any]) -> Any:
-    """A function that compiled functions call."""
-    return njit(fastmath=True, error_model="numpy")(function)
+    """A function that compiled functions alone call: without the wrappers for Python, which take a fifth of the time to compile."""
+    return njit(fastmath=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
 
 
 def compiled(function: Callable[..., Any]) -> Any:

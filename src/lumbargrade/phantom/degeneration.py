@@ -4,7 +4,7 @@ Discs follow their Pfirrmann grade (``pfirrmann``): bulging, narrowing and slips
 of SPIDER (CC BY 4.0, Zenodo 10159290). What narrows canal, recess and foramen beyond that follows from ``burden``.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
 
 import numpy as np
@@ -18,17 +18,17 @@ from lumbargrade.phantom.person import AnatomyConfig, Person, bounded_normal, ta
 from lumbargrade.phantom.pfirrmann import MOBILE_ROWS, DiscDegeneration, sample_disc_degeneration
 
 # T9/10 T10/11 T11/12 T12/L1 L1/2 L2/3  L3/4  L4/5  L5/S1 S1/2  S2/3  S3/4  S4/5; millimetres, healthy
-_DISC_HEIGHT = (4.4, 4.5, 4.6, 5.0, 6.6, 8.0, 9.8, 11.5, 11.3, 2.2, 1.4, 0.8, 0.6)
-_FLAVUM = (1.7, 1.7, 1.8, 1.9, 1.9, 2.0, 2.1, 2.2, 2.4, 1.0, 0.8, 0.8, 0.8)
-_SAC_HALF_WIDTH = (9.6, 9.8, 10.0, 10.3, 10.6, 10.5, 10.5, 10.4, 8.9, 6.3, 4.0, 2.5, 2.0)
-_SAC_HALF_DEPTH = (7.1, 7.2, 7.3, 7.4, 7.4, 7.4, 7.4, 7.3, 6.8, 5.0, 3.2, 2.0, 1.6)
-_SAC_LOSS_PER_DECADE = 0.012
-"""Share of the open sac's area lost in each decade of age; what presses on the sac takes the rest of the published loss."""
+_DISC_HEIGHT = (4.4, 4.5, 4.6, 4.9, 6.2, 7.8, 9.7, 11.4, 11.3, 2.2, 1.4, 0.8, 0.6)
+_FLAVUM = (1.7, 1.7, 1.8, 1.9, 1.85, 1.8, 2.0, 2.15, 2.4, 1.0, 0.8, 0.8, 0.8)
+_SAC_HALF_WIDTH = (9.6, 9.8, 10.0, 10.3, 10.6, 10.5, 10.5, 10.7, 8.9, 6.3, 4.0, 2.5, 2.0)
+_SAC_HALF_DEPTH = (7.1, 7.2, 7.3, 7.4, 7.4, 7.4, 7.7, 7.4, 6.8, 5.0, 3.2, 2.0, 1.6)
+_SAC_LOSS_PER_DECADE = (0.02,) * 4 + (0.026, 0.014, 0.012, 0.006) + (0.0,) * 5
+"""Share of the open sac's area lost in each decade of age, by disc; what presses on the sac takes the rest of the published loss."""
 
 # Shares of discs by Pfirrmann grade I to V, and of slips by level L1/2 to L5/S1 relative to that.
 BULGING_OF_GRADE = (0.13, 0.20, 0.61, 0.78, 0.88)
 NARROWED_OF_GRADE = (0.07, 0.06, 0.33, 0.64, 0.99)
-_SLIP_OF_GRADE, _SLIP_OF_LEVEL = (0.003, 0.006, 0.012, 0.045, 0.11), (0.14, 0.54, 0.63, 1.33, 1.96)
+_SLIP_OF_GRADE, _SLIP_OF_LEVEL = (0.0043, 0.009, 0.014, 0.0486, 0.0997), (0.12, 0.51, 0.60, 1.26, 1.95)
 
 NARROWED_SHARE, BULGING_MM = 0.18, 1.2
 """Share of height lost from which a disc is called narrowed, and the bulge from which it is called bulging."""
@@ -46,6 +46,9 @@ _CANAL_BULGE, _CANAL_FLAVUM = 1.0, 0.5
 _RECESS_FACET, _RECESS_BULGE, _RECESS_FLAVUM = 0.8, 1.2, 0.2
 _FORAMEN_SPUR, _FORAMEN_BULGE = 0.9, 1.6
 """Millimetres for each unit of burden, where two mechanisms share it evenly."""
+
+_RECESS_X = (9.0, 9.0, 9.2, 9.6, 10.8)
+"""Millimetres from the midline to the lateral recess, L1/2 to L5/S1: canals widen downward."""
 
 _MOST_BULGE, _MOST_FLAVUM, _MOST_FACET, _MOST_SPUR = 7.0, 9.0, 4.0, 5.0
 
@@ -127,6 +130,25 @@ def sample_wear(rng: np.random.Generator, config: AnatomyConfig, person: Person)
     )
 
 
+def unworn(wear: Wear) -> Wear:
+    """The same person's healthy discs, ligaments and joints."""
+    none = np.zeros_like(wear.facet_hypertrophy)
+    return replace(
+        wear,
+        bulge=np.full_like(wear.bulge, 0.4),
+        disc_height=wear.disc_height / np.where(wear.height_loss > 0, 1 - wear.height_loss, 1.0),
+        height_loss=np.zeros_like(wear.height_loss),
+        osteophyte=np.zeros_like(wear.osteophyte),
+        flavum=np.minimum(wear.flavum, 2.6),
+        facet_hypertrophy=none,
+        foraminal_spur=none,
+        focal=tuple((NO_LESION,) * N_LESIONS for _ in wear.focal),
+        slip=np.zeros_like(wear.slip),
+        effusion=none,
+        synovial_cyst=none,
+    )
+
+
 def _share(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
     """How much of a burden falls on the first of two mechanisms: 0 to 2, 1 where they share it evenly."""
     return rng.random(shape) + rng.random(shape)
@@ -174,10 +196,10 @@ def _lay_lesions(
     herniations = sample_herniations(rng, discs, frequency)
     place = rng.normal(size=(2, 2, S1))
     lesions = []
-    for disc in range(S1):
+    for disc, recess_x in enumerate(np.array(_RECESS_X)[MOBILE_ROWS].tolist()):
         one_sided_bulges = [
             one_sided(sign, x + 0.8 * place[kind, side, disc], y, min(float(depth[side, disc]), 7.0), half_width)
-            for kind, (depth, x, y, half_width) in enumerate(((recess, 9.0, -2.0, 4.5), (foramen, 18.0, -5.0, 6.0)))
+            for kind, (depth, x, y, half_width) in enumerate(((recess, recess_x, -2.0, 4.5), (foramen, 18.0, -5.0, 6.0)))
             for side, sign in enumerate((-1.0, 1.0))
         ]
         lesions.append((*one_sided_bulges, *herniations[disc]))
@@ -186,10 +208,10 @@ def _lay_lesions(
 
 def _sample_sac(rng: np.random.Generator, config: AnatomyConfig, person: Person) -> tuple[FloatArray, FloatArray]:
     """(13,) half axes of the open sac: congenital size, a little lost with age, and lipomatosis, which leaves it small but open."""
-    aged = 1 - _SAC_LOSS_PER_DECADE * (person.age_years - 57) / 10
-    scale = sqrt(aged) * bounded_normal(rng, config, 1.0, 0.07)
-    width = table(rng, config, _SAC_HALF_WIDTH, scale * bounded_normal(rng, config, 1.0, 0.05), 0.03)
-    depth = table(rng, config, _SAC_HALF_DEPTH, scale * bounded_normal(rng, config, 1.0, 0.05), 0.03)
+    aged = np.sqrt(1 - np.array(_SAC_LOSS_PER_DECADE) * (person.age_years - 57) / 10)
+    scale = bounded_normal(rng, config, 1.0, 0.07)
+    width = aged * table(rng, config, _SAC_HALF_WIDTH, scale * bounded_normal(rng, config, 1.0, 0.05), 0.03)
+    depth = aged * table(rng, config, _SAC_HALF_DEPTH, scale * bounded_normal(rng, config, 1.0, 0.05), 0.03)
     lipomatosis, share, top = rng.random() < _LIPOMATOSIS * config.lesions, rng.uniform(0.55, 0.8), int(rng.integers(1, 4))
     if lipomatosis:
         width[LUMBAR_DISCS[top] :] *= share

@@ -10,9 +10,10 @@ from lumbargrade.phantom.pfirrmann import MOBILE_ROWS, DiscDegeneration
 N_LESIONS = 6
 """Lesions that a disc can have: recess right and left, foramen right and left, a herniation and what has migrated from it."""
 
-HERNIATION_OF_GRADE = (0.007, 0.003, 0.045, 0.076, 0.15)
-HERNIATION_OF_LEVEL = (0.13, 0.43, 1.0, 2.5, 1.4)
-"""Share of discs with a herniation by Pfirrmann grade, and how much more often at each level (SPIDER: 0.5, 2, 5, 16, 10 %)."""
+HERNIATION_OF_GRADE = (0.0101, 0.0044, 0.0487, 0.0766, 0.14)
+HERNIATION_OF_LEVEL = (0.11, 0.39, 0.88, 2.23, 1.30)
+"""Share of discs with a herniation by Pfirrmann grade, and how much more often at each level. Together they come near both of
+SPIDER's margins: 0.7, 0.3, 4.5, 7.6, 15 % by grade, 0.5, 2, 5, 16, 10 % by level."""
 
 _SITES_MM, _SITE_SHARES = (0.0, 5.5, 9.0, 17.0), (0.22, 0.45, 0.23, 0.10)
 """Central, paracentral, in the recess, in the foramen: distance from the midline, and how often."""

@@ -75,14 +75,14 @@ def paint_spine(layers, f, x, y, z, s, fine, coarse, flow, edge):  # type: ignor
         _paint_disc(layers, f, x, y, z, s, fine, coarse, edge)
     if bone < 1:
         _paint_bone(layers, f[ARCH], 1.0, 1.0, x, y, z, s, fine, coarse, edge)
-        _paint_bone(layers, f[BODY], 0.55, 0.8, x, y, z, s, fine, coarse, edge)
+        _paint_bone(layers, f[BODY], 0.55, 0.8 * clip(0.6 + 0.6 * f[ARCH]), x, y, z, s, fine, coarse, edge)
         lay(layers, 0.8 * clip(0.7 - f[VEIN] / 2.0), _VEIN, even)
     lay(layers, clip(0.5 - f[FLAVUM] / edge) * (1 - clip(0.5 - bone / edge)), _LIGAMENT, even + 0.3 * fine)
     sac = clip(0.5 - (f[SAC] - 0.5) / edge)
     if sac > 0:
         lay(layers, 0.85 * sac, _LIGAMENT, even)  # dura
         lumen = min(sac, clip(0.5 - (f[SAC] + 0.1) / edge))
-        lost = s.flow_void * (0.3 + 0.7 * flow) * clip((z - s.flow_from) / 90.0) * clip(0.5 + 1.6 * coarse - 0.09 * f[SAC])
+        lost = s.flow_void * (0.45 + 0.55 * flow) * clip((z - s.flow_from) / 90.0) * clip(0.5 + 1.6 * coarse - 0.09 * f[SAC])
         lay(layers, lumen, _CSF, 1.0 - min(lost, 0.85))
         nerve = max(clip(0.5 - f[ROOTLET] / edge), s.filaments * clip(1.0 - 0.4 * f[ROOTLET]))
         lay(layers, min(lumen, max(nerve, lumen * 0.92 * f[CROWDING])), _ROOT, even)

@@ -6,18 +6,19 @@ an area alone: a small or tapered sac with CSF around its rootlets is open. Seve
 patients, so that readers' disagreement (``readers``) is in the same unit. They are geometric: no reader's criteria were published.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import pi
 
 import numpy as np
 
 from lumbargrade.geometry.affine import FloatArray
-from lumbargrade.phantom.calibrated import CUTS, HEALTHY, SEVERITY_SCALE
+from lumbargrade.phantom.calibrated import CUTS, HEALTHY_SAC_SHARE, SEVERITY_SCALE
+from lumbargrade.phantom.degeneration import unworn
 from lumbargrade.phantom.numbering import LUMBAR_DISCS
 from lumbargrade.phantom.scene import Scene
 from lumbargrade.phantom.sdf import Geometry, distances
 from lumbargrade.phantom.shapes import columns
-from lumbargrade.phantom.skeleton import SAC_LOAD, Skeleton
+from lumbargrade.phantom.skeleton import SAC_HALF_DEPTH, SAC_LOAD, Skeleton, stand_up
 from lumbargrade.terms import FINDINGS, LEVELS, Condition, Finding, Laterality, Level, Severity
 
 _GRID_MM = 0.5
@@ -52,25 +53,43 @@ def measure_findings(scene: Scene) -> tuple[FindingTruth, ...]:
 
 def measure_geometry(skeleton: Skeleton, geometry: Geometry) -> tuple[FindingTruth, ...]:
     """As ``measure_findings``, of a spine without its surroundings; the cauda equina's rootlets are not looked at."""
-    truths: dict[Finding, FindingTruth] = {}
-    for level in LEVELS:
-        for truth in measure_level(skeleton, geometry, level):
-            truths[truth.finding] = truth
+    healthy = _Healthy.of(skeleton)
+    truths = {truth.finding: truth for level in LEVELS for truth in _measure_level(skeleton, geometry, healthy, level)}
     return tuple(truths[finding] for finding in FINDINGS)
 
 
 def measure_level(skeleton: Skeleton, geometry: Geometry, level: Level) -> list[FindingTruth]:
     """The truth of one level's five findings: canal, then recess and foramen of each side."""
+    return _measure_level(skeleton, geometry, _Healthy.of(skeleton), level)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Healthy:
+    """The same spine without wear, against which a foramen is measured: one that was always small is not narrowed."""
+
+    skeleton: Skeleton
+    geometry: Geometry
+
+    @classmethod
+    def of(cls, skeleton: Skeleton) -> "_Healthy":
+        anatomy = skeleton.anatomy
+        healthy = stand_up(replace(anatomy, wear=unworn(anatomy.wear)))
+        return cls(healthy, Geometry.of(healthy))
+
+
+def _measure_level(skeleton: Skeleton, geometry: Geometry, healthy: _Healthy, level: Level) -> list[FindingTruth]:
     disc = LUMBAR_DISCS[LEVELS.index(level)]
     cuts = _AxialCuts.through(skeleton, geometry, disc)
     half_canal, back = cuts.canal_width / 2, float(skeleton.disc_depth[disc])
-    truths = [_truth(Condition.SPINAL_CANAL_STENOSIS, None, level, cuts.canal_point(), cuts.canal(HEALTHY.sac_share[LEVELS.index(level)]))]
+    truths = [_truth(Condition.SPINAL_CANAL_STENOSIS, None, level, cuts.canal_point(), cuts.canal(HEALTHY_SAC_SHARE[LEVELS.index(level)]))]
     for side in Laterality:
         sign = float(side.lps_sign)
         recess = skeleton.to_body(disc, (sign * 0.76 * half_canal, back + 3.0, 0.0))
         truths.append(_truth(Condition.SUBARTICULAR_STENOSIS, side, level, recess, cuts.recess(sign)))
         foramen = skeleton.to_body(disc, (sign * (half_canal + 4.5), back + 3.0, 6.0))
-        truths.append(_truth(Condition.NEURAL_FORAMINAL_NARROWING, side, level, foramen, _foramen(skeleton, geometry, disc, side)))
+        room, once = _foramen(skeleton, geometry, disc, side), _foramen(healthy.skeleton, healthy.geometry, disc, side)
+        room["closure"] = _foraminal_closure(room, once)
+        truths.append(_truth(Condition.NEURAL_FORAMINAL_NARROWING, side, level, foramen, room))
     return truths
 
 
@@ -85,10 +104,20 @@ def _inside(distance_mm: FloatArray) -> FloatArray:
     return np.clip(0.5 - distance_mm / _GRID_MM, 0.0, 1.0)
 
 
+def _open_sac(skeleton: Skeleton, points: FloatArray) -> FloatArray:
+    """Distance of points (..., 3) from the undisturbed sac, about right near its wall."""
+    row = np.clip(points[..., 2] - skeleton.sac_bottom, 0, len(skeleton.sac) - 1.01)
+    low = row.astype(np.int64)
+    table = skeleton.sac[:, : SAC_HALF_DEPTH + 1]
+    x, y, half_width, half_depth = np.moveaxis(table[low] + (row - low)[..., None] * (table[low + 1] - table[low]), -1, 0)
+    q = np.hypot((points[..., 0] - x) / half_width, (points[..., 1] - y) / half_depth)
+    return np.asarray((q - 1) * np.minimum(half_width, half_depth))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _AxialCuts:
     """Cuts parallel to a disc. ``points`` (cuts, nx, ny, 3); shares of each cell (cuts, nx, ny): of sac, of anything but bone, disc and
-    ligament, and of what is free in front of arch and flavum. ``load_mm2`` of nerve, ``open_area_mm2`` of the undisturbed sac.
+    ligament, and of what is free in front of arch and flavum. ``load_mm2`` of nerve, ``open_area_mm2`` (cuts,) of the undisturbed sac.
     """
 
     points: FloatArray
@@ -96,7 +125,7 @@ class _AxialCuts:
     recess_free: FloatArray
     fat_behind: FloatArray
     canal_width: float
-    open_area_mm2: float
+    open_area_mm2: FloatArray
     open_half_width: float
     load_mm2: float
 
@@ -114,15 +143,14 @@ class _AxialCuts:
         sac = _inside(fields[..., columns.SAC])
         behind = np.cumsum(sac, axis=2) > 0.5 * np.maximum(sac.sum(2, keepdims=True), _GRID_MM)
         row = int(np.clip(skeleton.disc_origin[disc, 2] - skeleton.sac_bottom, 0, len(skeleton.sac) - 1))
-        half_width, half_depth = float(wear.sac_half_width[disc]), float(wear.sac_half_depth[disc])
         return cls(
             points,
             sac,
             free * before_the_wall,
             free * (1 - sac) * before_the_wall * behind,
             float(geometry.discs[disc, columns.D_CANAL_WIDTH]),
-            pi * half_width * half_depth,
-            half_width,
+            _inside(_open_sac(skeleton, points)).sum((1, 2)) * _GRID_MM**2,
+            float(wear.sac_half_width[disc]),
             float(skeleton.sac[row, SAC_LOAD]),
         )
 
@@ -140,7 +168,7 @@ class _AxialCuts:
         areas = self.sac[1:].sum((1, 2)) * _GRID_MM**2
         tightest = 1 + int(areas.argmin())
         area = float(areas.min())
-        relative = area / self.open_area_mm2
+        relative = float((areas / self.open_area_mm2[1:]).min())
         crowding = self.load_mm2 / (area + 0.25 * self.load_mm2)
         return {
             "sac_area_mm2": area,
@@ -161,7 +189,7 @@ class _AxialCuts:
         area = float(self.recess_free[:-1, window].sum((1, 2)).min()) * _GRID_MM**2
         corner = lateral > 0.35 * self.open_half_width
         corner_area = float(self.sac[:-1, corner].sum((1, 2)).min()) * _GRID_MM**2
-        open_corner = 0.28 * self.open_area_mm2
+        open_corner = 0.22 * float(self.open_area_mm2.mean())
         return {
             "recess_gap_mm": gap,
             "recess_area_mm2": area,
@@ -171,7 +199,7 @@ class _AxialCuts:
 
 
 def _foramen(skeleton: Skeleton, geometry: Geometry, disc: int, side: Laterality) -> dict[str, float]:
-    """Room around the ganglion in the sagittal plane through it. Closure: room, fat around the root and area lost.
+    """Room around the ganglion in the sagittal plane through it.
 
     Height is the largest between the pedicles, width that between disc and superior articular process, level with the disc.
     """
@@ -193,18 +221,19 @@ def _foramen(skeleton: Skeleton, geometry: Geometry, disc: int, side: Laterality
     within = np.abs(along_y) < 6.0
     area = float((free * within).sum()) * _GRID_MM**2
     disc_plane = float(axes[2] @ (skeleton.disc_origin[disc] - (x, y, z)))
-    row = disc - LUMBAR_DISCS[0]
-    openness = (
-        0.45 * max(clearance, -0.5) / HEALTHY.clearance[row]
-        + 0.35 * fat / HEALTHY.fat_share[row]
-        + 0.20 * area / HEALTHY.foramen_area_mm2[row]
-    )
     return {
         "clearance": clearance,
         "root_surroundings_free": fat,
         "fat_quadrants": quadrants,
         "foramen_area_mm2": area,
-        "foramen_height_mm": float(free[np.abs(_FORAMEN_Y) < 5].sum(1).max()) * _GRID_MM,
+        "foramen_height_mm": float(free[np.abs(_FORAMEN_Y) < 6].sum(1).max()) * _GRID_MM,
         "foramen_width_mm": float(free[:, np.abs(_FORAMEN_Z - disc_plane) < 1.1].mean(1).sum()) * _GRID_MM,
-        "closure": 1 - openness,
     }
+
+
+def _foraminal_closure(now: dict[str, float], once: dict[str, float]) -> float:
+    """Of the healthy foramen's room for the root, fat around it and area, what is lost; the least counted as healthy is a tight foramen."""
+    clearance = max(now["clearance"], -0.5) / max(once["clearance"], 1.0)
+    fat = now["root_surroundings_free"] / max(once["root_surroundings_free"], 0.6)
+    area = now["foramen_area_mm2"] / max(once["foramen_area_mm2"], 80.0)
+    return 1 - 0.45 * clearance - 0.35 * fat - 0.20 * area

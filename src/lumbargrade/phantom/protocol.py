@@ -125,7 +125,7 @@ def _plan_sagittal(skeleton: Skeleton, scanner: Scanner, weightings: tuple[Weigh
     thickness_mm, spacing_mm = _sample_slices(habits.sagittal_mm, rng)
     count = int(np.clip(round(rng.uniform(58, 74) / spacing_mm), 13, 19))
     field_mm = float(rng.uniform(*habits.sagittal_field_mm))
-    rows = int(rng.choice((256, 288, 320), p=(0.75, 0.2, 0.05)))
+    rows = int(rng.choice((256, 320, 384), p=(0.2, 0.45, 0.35)))
     columns = 8 * round(rows * float(rng.choice((0.7, 0.85, 1.0))) / 8)
     picture = _Picture(rows, columns, field_mm / rows, thickness_mm)
     axes = _SAGITTAL_AXES @ rotation(rng.normal(0, (3.0, 1.3, 1.3))).T
@@ -142,7 +142,7 @@ def _plan_axials(skeleton: Skeleton, scanner: Scanner, config: ProtocolConfig, r
     first = int(rng.integers(1, 3)) if rng.random() < config.short_axials else 0
     habits = _HABITS[scanner.vendor]
     thickness_mm, spacing_mm = _sample_slices(habits.axial_mm, rng)
-    field_mm, pixel_mm = float(rng.uniform(*habits.axial_field_mm)), float(rng.uniform(0.65, 0.85))
+    field_mm, pixel_mm = float(rng.uniform(*habits.axial_field_mm)), float(rng.uniform(0.5, 0.75))
     side = 8 * round(field_mm / pixel_mm / 8)
     picture = _Picture(side, side, pixel_mm, thickness_mm)
     error = rng.normal(0, (0, 0, 2.0))

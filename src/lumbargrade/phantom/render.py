@@ -135,29 +135,28 @@ def _paint_around(points, s, colours, edge, around):  # type: ignore[no-untyped-
 
 
 @part_of_compiled
-def _between(nodes, i, j, u, v, c):  # type: ignore[no-untyped-def]
-    """Bilinear interpolation of a channel between four nodes, a fraction ``u`` down and ``v`` along."""
-    if u == 0 and v == 0:
-        return nodes[i, j, c]
-    upper = nodes[i, j, c] * (1 - v) + nodes[i, j + 1, c] * v
-    return upper * (1 - u) + (nodes[i + 1, j, c] * (1 - v) + nodes[i + 1, j + 1, c] * v) * u
+def _between(nodes, i, j, k, m, u, v, c):  # type: ignore[no-untyped-def]
+    """Bilinear interpolation of a channel between nodes of rows i and k and columns j and m, a fraction ``u`` down and ``v`` along."""
+    upper = nodes[i, j, c] * (1 - v) + nodes[i, m, c] * v
+    return upper if k == i else upper * (1 - u) + (nodes[k, j, c] * (1 - v) + nodes[k, m, c] * v) * u
 
 
 @part_of_compiled
-def _fields_between(nodes, g, i, j, u, v, at, f):  # type: ignore[no-untyped-def]
+def _fields_between(nodes, sac, bottom, rootlets, conus_z, i, j, k, m, u, v, at, f):  # type: ignore[no-untyped-def]
     """A pixel's distances from those of the nodes around it, into ``f``; sac and rootlets, which are finer, are computed anew."""
     for c in range(N_FIELDS):
-        f[c] = _between(nodes, i, j, u, v, c)
+        f[c] = _between(nodes, i, j, k, m, u, v, c)
     if u + v > 0:
-        k, m = i, j
+        row, column = i, j
         for p in range(4):
-            if nodes[i + p // 2, j + p % 2, DISC] < nodes[k, m, DISC]:
-                k, m = i + p // 2, j + p % 2
-        f[DISC_INDEX] = nodes[k, m, DISC_INDEX]
+            r, q = (i if p < 2 else k), (j if p % 2 == 0 else m)
+            if nodes[r, q, DISC] < nodes[row, column, DISC]:
+                row, column = r, q
+        f[DISC_INDEX] = nodes[row, column, DISC_INDEX]
         if f[SAC] < _REACH_MM:
             f[SAC] = f[ROOTLET] = f[CORD] = FAR
             f[CROWDING] = 0.0
-            sac_and_nerves(g, at[0], at[1], at[2], f)
+            sac_and_nerves(sac, bottom, rootlets, conus_z, at[0], at[1], at[2], f)
 
 
 @compiled
@@ -179,20 +178,20 @@ def _add_spine(pixels, step, points, fields, around, g, s, colours, look, image,
         outermost = min(min(fields[i, j, OUTERMOST], fields[k, m, OUTERMOST]), min(fields[i, m, OUTERMOST], fields[k, j, OUTERMOST]))
         if outermost < _REACH_MM:
             for c in range(3):
-                at[c] = _between(points, i, j, u, v, c)
-            _fields_between(fields, g, i, j, u, v, at, f)
+                at[c] = _between(points, i, j, k, m, u, v, c)
+            _fields_between(fields, g.sac, g.sac_bottom, g.rootlets, g.conus_z, i, j, k, m, u, v, at, f)
             nearest = FAR
             for c in range(VEIN + 1):
                 nearest = min(nearest, abs(f[c]))
             if nearest < depth:
                 is_near[n] = near_nodes[i, j] = near_nodes[k, j] = near_nodes[i, m] = near_nodes[k, m] = True
-            fine, coarse = _between(around, i, j, u, v, last), _between(around, i, j, u, v, last + 1)
+            fine, coarse = _between(around, i, j, k, m, u, v, last), _between(around, i, j, k, m, u, v, last + 1)
             layers[0, 0] = 0
             paint_spine(layers, f, at[0], at[1], at[2], s, fine, coarse, flow, edge)
             seen = add_layers(layers, colours, image[row, column])
         if seen > 0:
             for c in range(last):
-                image[row, column, c] += seen * _between(around, i, j, u, v, c)
+                image[row, column, c] += seen * _between(around, i, j, k, m, u, v, c)
 
 
 ENTRIES = (_paint_around, _add_spine)

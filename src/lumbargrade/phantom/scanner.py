@@ -133,11 +133,11 @@ def sample_space(scanner: Scanner, rng: np.random.Generator) -> Sequence:
     return Sequence(
         Weighting.T2,
         scanner.field_tesla,
-        float(round(rng.uniform(950, 1500), -1)),
+        float(round(rng.uniform(950, 1150), -1)),
         float(round(rng.uniform(115, 135))),
         echo_train_length=60,
         echo_spacing_ms=round(float(rng.uniform(3.6, 4.4)), 2),
-        flip_deg=115.0,
+        flip_deg=float(round(rng.uniform(85, 115))),
         flips_back=True,
         bandwidth_hz_per_px=530.0,
     )

@@ -190,7 +190,7 @@ def _root_course(anatomy: Anatomy, disc: int, half_canal: float, y: float, pushe
         (6.2, max(y + 5.5, pushed), top + above + 5, 0.9),
         (8.2, max(y + 4.2, pushed), top + above * 0.1, 1.2),
         (half_canal - 2.0, y + 3.6, top - 0.42 * height, 1.6),
-        (half_canal + min(anatomy.bones.pedicle_width[disc] / 2 + 1.0, 6.0), y + 3.2, top - 0.90 * height, ganglion),
+        (half_canal + min(anatomy.bones.pedicle_width[disc] / 2 + 1.3, 6.0), y + 3.2, top - 0.90 * height, ganglion),
         (half_canal + 19.0, y - 7.0, top - height - 5.0, 2.4),
     )
 

@@ -182,8 +182,8 @@ def _paint_muscles(layers, x, y, z, side, behind, fascia, row, s, fine, coarse):
 
 @part_of_compiled
 def _fat_in_muscle(x, y, z, ax, left, behind, fascia, back_muscle, fatty, s, fine, coarse):  # type: ignore[no-untyped-def]
-    """Share of fat at a point: a web of strands along the fibres, wider where there is more fat, and the septa of the back's muscles."""
-    streak = noise(s.texture, x, y * 0.85, z * 0.16, 0.55) + 0.35 * coarse
+    """Share of fat at a point: strands along the fibres, more and wider where there is more fat, and the septa of the back's muscles."""
+    streak = noise(s.texture, 1.2 * x, y * 0.4, z * 0.16, 0.55)
     share = 0.30 * fatty * (1 + 1.5 * coarse)
     septum = 0.0
     if back_muscle < 2:
@@ -194,4 +194,4 @@ def _fat_in_muscle(x, y, z, ax, left, behind, fascia, back_muscle, fatty, s, fin
         septum = max(0.8 * clip(1.3 - first * 0.8), 0.6 * clip(1.1 - second))
         if ax < 8:
             share = max(share, 0.85 - 0.06 * ax + 0.5 * coarse)  # between the spinous processes
-    return max(septum, 0.85 * clip((0.42 * share + 0.045 + 0.15 * fine - abs(streak)) / 0.12))
+    return max(septum, 0.85 * clip((streak - 0.55 + 1.3 * share + 0.4 * fine) / 0.35))

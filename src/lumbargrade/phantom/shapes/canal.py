@@ -12,14 +12,14 @@ SAC_REACH = 24.0
 
 
 @part_of_compiled
-def sac_and_nerves(g, x, y, z, out):  # type: ignore[no-untyped-def]
+def sac_and_nerves(sac, bottom, rootlets, conus_z, x, y, z, out):  # type: ignore[no-untyped-def]
     """The sac yields to whatever intrudes (bone, disc, ligament); rootlets and cord lie inside it."""
-    height = z - g.sac_bottom
-    if height <= 0 or height >= g.sac.shape[0] - 1.01:
+    height = z - bottom
+    if height <= 0 or height >= sac.shape[0] - 1.01:
         return
     i = int(height)
     w = height - i
-    low, high = g.sac[i], g.sac[i + 1]
+    low, high = sac[i], sac[i + 1]
     qx = x - low[SAC_X] * (1 - w) - high[SAC_X] * w
     qy = y - low[SAC_Y] * (1 - w) - high[SAC_Y] * w
     if abs(qx) > SAC_REACH or abs(qy) > SAC_REACH:
@@ -37,28 +37,29 @@ def sac_and_nerves(g, x, y, z, out):  # type: ignore[no-untyped-def]
         return
     out[CROWDING] = low[SAC_CROWDING] * (1 - w) + high[SAC_CROWDING] * w
     nerve = FAR
-    for j in range(g.rootlets.shape[0]):
-        radius = g.rootlets[j, i, 2]
+    for j in range(rootlets.shape[0]):
+        radius = rootlets[j, i, 2]
         if radius > 0:
-            ux = x - g.rootlets[j, i, 0] * (1 - w) - g.rootlets[j, i + 1, 0] * w
+            ux = x - rootlets[j, i, 0] * (1 - w) - rootlets[j, i + 1, 0] * w
             if abs(ux) < nerve + radius:
-                uy = y - g.rootlets[j, i, 1] * (1 - w) - g.rootlets[j, i + 1, 1] * w
+                uy = y - rootlets[j, i, 1] * (1 - w) - rootlets[j, i + 1, 1] * w
                 nerve = min(nerve, sqrt(ux * ux + uy * uy) - radius)
     out[ROOTLET] = nerve
-    if z > g.conus_z - 25:
-        taper = clip((z - g.conus_z) / 30.0)
+    if z > conus_z - 25:
+        taper = clip((z - conus_z) / 30.0)
         out[CORD] = sqrt(qx * qx * 0.8 + (qy - 1.2) ** 2 * 1.15) - (0.7 + 3.6 * taper)
 
 
 @part_of_compiled
-def exiting_root(g, roots, x, y, z):  # type: ignore[no-untyped-def]
+def exiting_root(roots, boxes, these, count, x, y, z):  # type: ignore[no-untyped-def]
     """Distance from the nearest of these roots."""
     nearest = FAR
-    for j in roots:
-        box = g.root_boxes[j]
+    for n in range(count):
+        j = these[n]
+        box = boxes[j]
         if x < box[0] or x > box[3] or y < box[1] or y > box[4] or z < box[2] or z > box[5]:
             continue
         for p in range(4):
-            a, b = g.roots[j, p], g.roots[j, p + 1]
+            a, b = roots[j, p], roots[j, p + 1]
             nearest = min(nearest, capsule(x, y, z, a[0], a[1], a[2], b[0], b[1], b[2], a[3], b[3]))
     return nearest
