@@ -40,6 +40,9 @@ _RANGES = {
     "foramen left-right": (0.19, 0.41),
     "foramen-subarticular": (0.30, 0.40),
 }
+_HEALTHY_QUANTILES = (0.5, 0.5, 0.5, 0.5, 0.3)
+"""Which quantile of healthy sacs counts as open, L1/2 to L5/S1; without the exception no burden is small enough for L5/S1."""
+
 _NORMAL = NormalDist()
 _NAMES = {
     Condition.SPINAL_CANAL_STENOSIS: "canal",
@@ -163,9 +166,10 @@ def _healthy_of(patient: Patient) -> list[float]:
 
 
 def _write_healthy(found: FloatArray) -> None:
-    """Replace the medians of ``calibrated.py``; worker processes started later measure against them."""
+    """Replace the shares of ``calibrated.py``; worker processes started later measure against them."""
     path = Path(calibrated.__file__)
-    values = tuple(np.round(np.median(found, 0), 3).tolist())
+    quantiles = zip(found.T, _HEALTHY_QUANTILES, strict=True)
+    values = tuple(round(float(np.quantile(level, quantile)), 3) for level, quantile in quantiles)
     text = re.sub(r"(HEALTHY_SAC_SHARE: Levels =) .*", rf"\1 {values}", path.read_text(encoding="utf-8"))
     path.write_text(text, encoding="utf-8")
 

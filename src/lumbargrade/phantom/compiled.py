@@ -7,18 +7,21 @@ from typing import Any
 from numba import njit
 from numba.core.dispatcher import Dispatcher
 
+_jit: Any = njit
+"""Its types do not know all of its options."""
+
 
 def part_of_compiled(function: Callable[..., Any]) -> Any:
     """A function that compiled functions alone call: without the wrappers for Python, which take a fifth of the time to compile."""
-    return njit(fastmath=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return _jit(fastmath=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
 
 
 def compiled(function: Callable[..., Any]) -> Any:
     """An entry from Python: without the interpreter's lock, and kept for the next run where there is a folder to keep it in."""
     try:
-        entry: Any = njit(fastmath=True, error_model="numpy", nogil=True, cache=True)(function)
+        entry = _jit(fastmath=True, error_model="numpy", nogil=True, cache=True)(function)
     except RuntimeError:  # neither the package's folder nor the user's own can be written
-        return njit(fastmath=True, error_model="numpy", nogil=True)(function)
+        return _jit(fastmath=True, error_model="numpy", nogil=True)(function)
     # numba compares the entry's own file alone and would run old machine code after a change to a part in another file
     entry._cache._cache_file._source_stamp = fingerprint(function)
     return entry

@@ -19,9 +19,9 @@ from lumbargrade.phantom.pfirrmann import MOBILE_ROWS, DiscDegeneration, sample_
 
 # T9/10 T10/11 T11/12 T12/L1 L1/2 L2/3  L3/4  L4/5  L5/S1 S1/2  S2/3  S3/4  S4/5; millimetres, healthy
 _DISC_HEIGHT = (4.4, 4.5, 4.6, 4.9, 6.2, 7.8, 9.7, 11.4, 11.3, 2.2, 1.4, 0.8, 0.6)
-_FLAVUM = (1.7, 1.7, 1.8, 1.9, 1.85, 1.8, 2.0, 2.15, 2.4, 1.0, 0.8, 0.8, 0.8)
+_FLAVUM = (1.7, 1.7, 1.8, 1.9, 1.85, 1.8, 2.0, 2.0, 2.4, 1.0, 0.8, 0.8, 0.8)
 _SAC_HALF_WIDTH = (9.6, 9.8, 10.0, 10.3, 10.6, 10.5, 10.5, 10.7, 8.9, 6.3, 4.0, 2.5, 2.0)
-_SAC_HALF_DEPTH = (7.1, 7.2, 7.3, 7.4, 7.4, 7.4, 7.7, 7.4, 6.8, 5.0, 3.2, 2.0, 1.6)
+_SAC_HALF_DEPTH = (7.1, 7.2, 7.3, 7.4, 7.4, 7.4, 7.7, 7.5, 6.8, 5.0, 3.2, 2.0, 1.6)
 _SAC_LOSS_PER_DECADE = (0.02,) * 4 + (0.026, 0.014, 0.012, 0.006) + (0.0,) * 5
 """Share of the open sac's area lost in each decade of age, by disc; what presses on the sac takes the rest of the published loss."""
 
