@@ -22,29 +22,29 @@ class BurdenTable:
     foramen_spread: Levels
 
 
-HEALTHY_SAC_SHARE: Levels = (0.738, 0.737, 0.738, 0.703, 0.73)
+HEALTHY_SAC_SHARE: Levels = (0.748, 0.739, 0.748, 0.705, 0.71)
 """Share of the open sac that lies in the canal without any wear, L1/2 to L5/S1: medians over patients, at L5/S1, where readers call narrow
 the fewest, what three in ten stay below."""
 
 BURDENS = BurdenTable(
-    canal_offset=(-0.721, 1.281, 1.888, 1.921, -12.8),
-    canal_spread=(0.868, 0.617, 0.819, 1.406, 0.88),
-    recess_offset=(-2.508, -1.679, -0.218, 1.155, 1.281),
-    recess_spread=(2.056, 1.786, 1.056, 0.851, 0.728),
-    foramen_offset=(-1.105, -0.221, 2.144, 4.545, 2.284),
-    foramen_spread=(2.187, 1.538, 2.002, 2.07, 1.604),
+    canal_offset=(-0.557, 1.486, 1.92, 1.861, -13.647),
+    canal_spread=(0.885, 0.597, 0.827, 1.415, 0.879),
+    recess_offset=(-2.522, -1.538, -0.081, 1.114, 1.21),
+    recess_spread=(2.131, 1.79, 1.094, 0.833, 0.727),
+    foramen_offset=(-0.901, 0.365, 2.254, 4.781, 1.932),
+    foramen_spread=(2.383, 1.433, 2.031, 2.207, 1.571),
 )
 
 SEVERITY_SCALE = {
-    Condition.SPINAL_CANAL_STENOSIS: (0.2233, 0.1494),
-    Condition.NEURAL_FORAMINAL_NARROWING: (0.2097, 0.1514),
-    Condition.SUBARTICULAR_STENOSIS: (0.3577, 0.2239),
+    Condition.SPINAL_CANAL_STENOSIS: (0.2148, 0.1415),
+    Condition.NEURAL_FORAMINAL_NARROWING: (0.2162, 0.1561),
+    Condition.SUBARTICULAR_STENOSIS: (0.3525, 0.2152),
 }
 """Mean and standard deviation of each condition's closure over sampled patients: severity is (closure - mean) / deviation."""
 
 CUTS = {
-    Condition.SPINAL_CANAL_STENOSIS: (1.188, 1.842),
-    Condition.NEURAL_FORAMINAL_NARROWING: (0.793, 2.166),
-    Condition.SUBARTICULAR_STENOSIS: (0.618, 1.705),
+    Condition.SPINAL_CANAL_STENOSIS: (1.216, 1.839),
+    Condition.NEURAL_FORAMINAL_NARROWING: (0.781, 2.133),
+    Condition.SUBARTICULAR_STENOSIS: (0.615, 1.689),
 }
 """Severity from which a finding is moderate, and severe."""

@@ -114,7 +114,7 @@ def sample_discs_inside(skeleton: Skeleton, rng: np.random.Generator) -> FloatAr
             row[I_GAS] = rng.uniform(0.4, 1.3)
         if disc < S1 and rng.random() < 0.04:
             row[I_CALCIUM] = rng.uniform(0.8, 2.0)
-        row[I_SHARPNESS] = rng.uniform(2.2, 4.5)
+        row[I_SHARPNESS] = rng.uniform(2.2, 6.0)
     return table
 
 

@@ -154,7 +154,7 @@ def _sensitivity(shape: tuple[int, ...], coils: Coils, rng: np.random.Generator)
     dark = 1 - np.float32(coils.dark_centre) * np.exp(-(down**2 + along**2) / np.float32(0.3))
     gain: Images = surface * np.exp(log_gain) * dark
     if coils.saturation_px is not None:
-        edge = (np.arange(columns, dtype=np.float32) - np.float32(coils.saturation_px)) / np.float32(3.0)
+        edge = (np.arange(columns, dtype=np.float32) - np.float32(coils.saturation_px)) / np.float32(5.0)
         gain = gain * (np.float32(0.08) + np.float32(0.92) / (1 + np.exp(np.clip(-edge, -30, 30))))[None, None, :]
     return np.broadcast_to(gain, shape), undone.astype(np.float32)
 

@@ -74,9 +74,10 @@ def paint_spine(layers, f, x, y, z, s, fine, coarse, flow, edge):  # type: ignor
     if f[DISC] < 2:
         _paint_disc(layers, f, x, y, z, s, fine, coarse, edge)
     if bone < 1:
-        _paint_bone(layers, f[ARCH], 1.0, 1.0, x, y, z, s, fine, coarse, edge)
+        knobbly = 1.6 * (fine + coarse) * clip((f[SAC] - 9.0) / 6.0)  # processes, where nothing is measured
+        _paint_bone(layers, f[ARCH] + knobbly, 0.9, 1.0, x, y, z, s, fine, coarse, edge)
         _paint_bone(layers, f[BODY], 0.55, 0.8 * clip(0.6 + 0.6 * f[ARCH]), x, y, z, s, fine, coarse, edge)
-        lay(layers, 0.8 * clip(0.7 - f[VEIN] / 2.0), _VEIN, even)
+        lay(layers, 0.55 * clip(0.4 + 1.1 * clip(1.0 + f[BODY] / 6.0) - f[VEIN] / 2.0), _VEIN, even)  # wider towards the canal
     lay(layers, clip(0.5 - f[FLAVUM] / edge) * (1 - clip(0.5 - bone / edge)), _LIGAMENT, even + 0.3 * fine)
     sac = clip(0.5 - (f[SAC] - 0.5) / edge)
     if sac > 0:
@@ -136,8 +137,8 @@ def _paint_bone(layers, d, shell, strength, x, y, z, s, fine, coarse, edge):  # 
     inner = min(clip(0.5 - (d + shell * (1 + 1.3 * coarse + 0.7 * fine)) / edge), w)
     if inner > 0:
         gain = _marrow_gain(x, y, z, s)
-        grain = s.mottling * (noise(s.texture, x, y, z * 0.55, 0.58) + 0.9 * fine + 0.8 * coarse)
-        _lay_marrow(layers, inner, gain * (1 + 0.4 * grain), gain * (1 + grain), x, y, z, s, fine, coarse)
+        grain = s.mottling * (0.85 * noise(s.texture, x, y, z * 0.55, 0.58) + 0.8 * fine + 1.0 * coarse)
+        _lay_marrow(layers, inner, gain * (1 + 0.4 * grain), gain * (1 + 1.1 * grain), x, y, z, s, fine, coarse)
 
 
 @part_of_compiled

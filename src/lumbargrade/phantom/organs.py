@@ -90,7 +90,7 @@ def _bowel(
     centre: tuple[float, float, float], half: tuple[float, float, float], gas_chance: float, rng: np.random.Generator
 ) -> tuple[float, ...]:
     """A piece of bowel: a grey wall around food, fluid or gas; gas gathers in front, as the patient lies on the back."""
-    content = _CONTENTS[rng.choice(3, p=(0.74, 0.11, 0.15))]
+    content = _CONTENTS[rng.choice(3, p=(0.80, 0.11, 0.09))]
     gas = float(rng.uniform(-0.8, 0.9)) if rng.random() < gas_chance else -1.0
     gain = float(np.exp(rng.normal(0.0, 0.3)))
     return _organ(

@@ -84,9 +84,9 @@ def furnish(skeleton: Skeleton, rng: np.random.Generator, clutter: float = 1.0) 
         marrow=sample_marrow(skeleton, rng),
         texture=sample_texture(np.random.default_rng(skeleton.anatomy.person.texture_seed)),
         septa=rng.normal(13, 2, 2),
-        mottling=float(rng.uniform(0.2, 1.2)),
-        filaments=float(rng.uniform(0.05, 1.0)),
+        mottling=float(rng.uniform(0.2, 1.1)),
+        filaments=float(rng.uniform(0.05, 1.15)),
         slow_flow=float(rng.uniform(0.3, 1.0)) if rng.random() < 0.25 else 0.0,
-        flow_void=float(rng.uniform(0.0, 0.75)),
+        flow_void=float(rng.uniform(0.0, 0.9)),
         flow_from=height_of(skeleton, S1 - 2),
     )

@@ -104,9 +104,9 @@ def _paint_organs(layers, side, behind, z, inside, ax, s, fine, coarse, edge):  
     within = clip(inside / edge)
     before = -(behind + 62.0 - 0.45 * max(ax - 30.0, 0.0) + 14.0 * coarse)
     free = within * clip(before / (2 * edge))
-    strands = 0.45 * clip(1.3 - abs(fine - 0.12) * 11) * clip(0.3 + 2.0 * coarse)
-    haze = 0.5 * clip(0.25 + 1.3 * coarse + 0.5 * fine)
-    lay(layers, (strands + haze) * within * clip(before / 25.0), _MUSCLE, 1.3)  # mesentery
+    haze = 0.7 * clip(0.35 + 1.5 * noise(s.texture, side, behind, 0.4 * z, 0.10) + 1.2 * coarse + 0.5 * fine)
+    lay(layers, haze * within * clip(before / 25.0), _MUSCLE, 1.3)  # mesentery
+    soft = edge + 1.0 + 2.5 * clip(before / 30.0)  # the further in front, the more it moves with the breath
     for m in members:
         if m < 0:
             break
@@ -118,11 +118,11 @@ def _paint_organs(layers, side, behind, z, inside, ax, s, fine, coarse, edge):  
             continue
         size = min(o[O_HALF_WIDTH], o[O_HALF_DEPTH])
         d = (sqrt(q) - 1 + o[O_BUMPS] * (0.7 * coarse + 0.4 * fine)) * size
-        w = clip(0.5 - d / edge) * (free if o[O_IS_FREE] > 0 else within)
+        w = clip(0.3 - d / soft) * (free if o[O_IS_FREE] > 0 else within)
         if w > 0:
             if o[O_WALL_MM] > 0:
                 lay(layers, w, o[O_WALL], 1.0)
-                w *= clip(0.5 - (d + o[O_WALL_MM]) / edge)
+                w *= clip(0.3 - (d + o[O_WALL_MM]) / soft)
             content = o[O_CONTENT]
             if qy < o[O_GAS]:
                 content = _AIR
@@ -138,9 +138,10 @@ def _paint_vessels(layers, side, behind, row, s, coarse, edge):  # type: ignore[
         if abs(dx) < o[2] + 4 and abs(dy) < o[2] + 4:
             flat = 0.8 if vessel >= CAVA else 1.0
             d = sqrt(dx * dx * flat * flat + dy * dy / flat) - o[2]
-            w = clip(0.5 - d / edge)
+            soft = edge + 1.5  # it pulsates
+            w = clip(0.5 - d / soft)
             lay(layers, w, _LIGAMENT, 1.0)
-            w *= clip(0.5 - (d + 1.1) / edge)
+            w *= clip(0.5 - (d + 1.1) / soft)
             lay(layers, w, _VESSEL, 1.0)
             if vessel >= CAVA:
                 lay(layers, w * s.slow_flow * clip(0.9 + 2 * coarse), _VEIN, 0.8)
@@ -182,16 +183,16 @@ def _paint_muscles(layers, x, y, z, side, behind, fascia, row, s, fine, coarse):
 
 @part_of_compiled
 def _fat_in_muscle(x, y, z, ax, left, behind, fascia, back_muscle, fatty, s, fine, coarse):  # type: ignore[no-untyped-def]
-    """Share of fat at a point: strands along the fibres, more and wider where there is more fat, and the septa of the back's muscles."""
-    streak = noise(s.texture, 1.2 * x, y * 0.4, z * 0.16, 0.55)
+    """Share of fat at a point: diffuse and in short streaks along the fibres, and the septa of the back's muscles."""
+    streak = noise(s.texture, 1.2 * x, 1.1 * y, 0.25 * z, 0.55)
     share = 0.30 * fatty * (1 + 1.5 * coarse)
     septum = 0.0
     if back_muscle < 2:
         deep = fascia - behind
         share = fatty * (0.7 + 1.0 * clip(1 - ax / 26.0) * clip(deep / 30.0) + 0.35 * clip((ax - 45) / 25) + 1.4 * coarse)
-        first = abs(ax - s.septa[left] - 0.45 * deep - 7.0 * coarse)
-        second = abs(ax - s.septa[left] - 34.0 - 0.10 * deep - 10.0 * coarse)
-        septum = max(0.8 * clip(1.3 - first * 0.8), 0.6 * clip(1.1 - second))
+        first = abs(ax - s.septa[left] - 0.45 * deep - 7.0 * coarse - 3.0 * fine)
+        second = abs(ax - s.septa[left] - 34.0 - 0.10 * deep - 10.0 * coarse - 3.0 * fine)
+        septum = max(0.8 * clip(1.3 - first * 0.8), 0.6 * clip(1.1 - second)) * clip(0.35 + fatty + 1.5 * coarse + streak)
         if ax < 8:
             share = max(share, 0.85 - 0.06 * ax + 0.5 * coarse)  # between the spinous processes
-    return max(septum, 0.85 * clip((streak - 0.55 + 1.3 * share + 0.4 * fine) / 0.35))
+    return max(septum, 0.85 * clip(0.3 * share + clip((streak - 0.55 + 1.2 * share + 0.4 * fine) / 0.8)))
