@@ -19,8 +19,10 @@ _ABOVE_LUMBAR = -0.4
 """Thoracic discs carry less than L1/2."""
 
 _CANAL_PATIENT, _CANAL_OWN_PATIENT, _CANAL_DISC = 0.40, 0.35, 0.30
-_RECESS_CANAL, _RECESS_LEVEL = 0.40, np.array((0.50, 0.42, 0.40, 0.40, 0.62))[MOBILE_ROWS]
-_FORAMEN_DISC, _FORAMEN_CANAL, _FORAMEN_RECESS_SIDE = 0.28, 0.20, 0.75
+_RECESS_CANAL, _RECESS_LEVEL = 0.40, np.array((0.64, 0.44, 0.40, 0.40, 0.64))[MOBILE_ROWS]
+_FORAMEN_DISC, _FORAMEN_CANAL = np.array((0.28, 0.28, 0.28, 0.24, -0.45))[MOBILE_ROWS], np.array((0.2, 0.2, 0.2, 0.2, 0.0))[MOBILE_ROWS]
+_FORAMEN_RECESS_SIDE = 0.75
+"""At L5/S1 a worn disc narrows both foramina by its lost height alone, so it takes from what else narrows them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,29 +22,29 @@ class BurdenTable:
     foramen_spread: Levels
 
 
-HEALTHY_SAC_SHARE: Levels = (0.748, 0.739, 0.748, 0.705, 0.71)
+HEALTHY_SAC_SHARE: Levels = (0.746, 0.738, 0.748, 0.708, 0.71)
 """Share of the open sac that lies in the canal without any wear, L1/2 to L5/S1: medians over patients, at L5/S1, where readers call narrow
 the fewest, what three in ten stay below."""
 
 BURDENS = BurdenTable(
-    canal_offset=(-0.557, 1.486, 1.92, 1.861, -13.647),
-    canal_spread=(0.885, 0.597, 0.827, 1.415, 0.879),
-    recess_offset=(-2.522, -1.538, -0.081, 1.114, 1.21),
-    recess_spread=(2.131, 1.79, 1.094, 0.833, 0.727),
-    foramen_offset=(-0.901, 0.365, 2.254, 4.781, 1.932),
-    foramen_spread=(2.383, 1.433, 2.031, 2.207, 1.571),
+    canal_offset=(-0.565, 1.51, 1.931, 1.891, -13.846),
+    canal_spread=(0.882, 0.583, 0.829, 1.425, 0.866),
+    recess_offset=(-2.599, -1.6, -0.064, 1.134, 1.206),
+    recess_spread=(2.148, 1.778, 1.112, 0.825, 0.722),
+    foramen_offset=(-1.142, 0.271, 2.186, 4.692, 2.048),
+    foramen_spread=(2.388, 1.343, 1.993, 2.214, 1.579),
 )
 
 SEVERITY_SCALE = {
-    Condition.SPINAL_CANAL_STENOSIS: (0.2148, 0.1415),
-    Condition.NEURAL_FORAMINAL_NARROWING: (0.2162, 0.1561),
-    Condition.SUBARTICULAR_STENOSIS: (0.3525, 0.2152),
+    Condition.SPINAL_CANAL_STENOSIS: (0.2148, 0.1417),
+    Condition.NEURAL_FORAMINAL_NARROWING: (0.2127, 0.1494),
+    Condition.SUBARTICULAR_STENOSIS: (0.3524, 0.2156),
 }
 """Mean and standard deviation of each condition's closure over sampled patients: severity is (closure - mean) / deviation."""
 
 CUTS = {
-    Condition.SPINAL_CANAL_STENOSIS: (1.216, 1.839),
-    Condition.NEURAL_FORAMINAL_NARROWING: (0.781, 2.133),
-    Condition.SUBARTICULAR_STENOSIS: (0.615, 1.689),
+    Condition.SPINAL_CANAL_STENOSIS: (1.214, 1.833),
+    Condition.NEURAL_FORAMINAL_NARROWING: (0.795, 2.107),
+    Condition.SUBARTICULAR_STENOSIS: (0.614, 1.696),
 }
 """Severity from which a finding is moderate, and severe."""

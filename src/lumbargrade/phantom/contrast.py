@@ -32,7 +32,10 @@ _VARIED = {Tissue.BOWEL: 0.3, Tissue.ORGAN: 0.25, Tissue.VEIN: 0.4, Tissue.VESSE
 
 _NUCLEI = range(Tissue.NUCLEUS, N_TISSUES)
 _MAGNETISATION_TRANSFER = [Tissue.MUSCLE, Tissue.ANNULUS, Tissue.LIGAMENT, Tissue.CORD, Tissue.ROOT, *_NUCLEI]
-"""Tissues that the pulses for neighbouring slices dim by up to a quarter."""
+"""Tissues that the pulses for neighbouring slices dim by up to a quarter, and a long train's by up to a half."""
+
+_LONG_TRAIN = 40
+"""Echoes from which a train is as long as SPACE's: what its many pulses dim, and what pulsation takes from CSF, is fitted to SPIDER's."""
 
 _DARKER_THAN_CSF = np.array([Tissue.ROOT, Tissue.CORD, Tissue.ANNULUS, Tissue.LIGAMENT, *_NUCLEI])
 _DARKER_THAN_FAT = np.array([Tissue.CSF, *_DARKER_THAN_CSF])
@@ -66,7 +69,10 @@ def _physical(sequence: Sequence, anatomy: Anatomy, spread: float, rng: np.rando
     more[list(_VARIED)] = list(_VARIED.values())
     t2 = varied(_t2_of_readout(sequence, tissues.t2_ms))
     water = varied(sequence.signal(varied(tissues.t1_ms), t2, tissues.density), spread / 2 + more)
-    water[_MAGNETISATION_TRANSFER] *= rng.uniform(0.75, 1.0)
+    is_long = sequence.echo_train_length >= _LONG_TRAIN
+    water[_MAGNETISATION_TRANSFER] *= rng.uniform(0.5 if is_long else 0.75, 1.0)
+    if is_long:
+        water[Tissue.CSF] *= 1 - 0.45 * rng.random() ** 2
     fat_t1, fat_t2 = (np.array(time) for time in fat_relaxation_ms(sequence.field_tesla))
     # the inversion time was chosen for this patient's fat, so fat must not vary away from it
     fat_t1 = fat_t1 if sequence.inversion_ms is not None else varied(fat_t1)
