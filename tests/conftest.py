@@ -17,7 +17,7 @@ from lumbargrade.terms import SeriesRole
 @pytest.fixture(scope="session")
 def patient() -> Patient:
     """Scanned with care, so that all 25 findings are shown."""
-    return make_patient(4, PhantomConfig(protocol=ProtocolConfig(stir=0, short_axials=0, tilt_error_deg=1)), workers=2)
+    return make_patient(5, PhantomConfig(protocol=ProtocolConfig(stir=0, short_axials=0, tilt_error_deg=1)), workers=2)
 
 
 @pytest.fixture(scope="session")
