@@ -38,6 +38,7 @@ from lumbargrade.dicom import (
 )
 from lumbargrade.errors import InputError, UsageError
 from lumbargrade.label_summary import labels_of, summarise
+from lumbargrade.phantom.ahead import compile_ahead
 from lumbargrade.phantom.distractors import Distractor, DistractorKind, make_distractors, report_page
 from lumbargrade.phantom.patient import CONFIGS, Patient, PhantomConfig, make_patient
 from lumbargrade.side_by_side import run_side_by_side
@@ -116,6 +117,8 @@ def write_data_set(
     orders = [StudyOrder(output, seed, index, configs[index % len(configs)], profiles[index % len(profiles)]) for index in range(studies)]
     missing = [order for order in orders if not order.is_complete]
     report = progress or (lambda done, of: None)
+    if missing:
+        compile_ahead()
     already = studies - len(missing)
     report(already, studies)
     for written, _ in enumerate(run_side_by_side(write_order, missing, workers), 1):

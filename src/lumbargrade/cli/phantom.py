@@ -13,7 +13,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--studies", type=int, required=True, metavar="N", help="how many there are to be")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another number, other patients (default: 0)")
     parser.add_argument(
-        "--config", default="physics", metavar="NAME", help="physics, randomised (any contrast), or mixed, half of each (default: physics)"
+        "--config",
+        default="physics",
+        metavar="NAME",
+        help="physics, randomised (any contrast), or mixed, half of each; heldout-a or heldout-b, for testing alone (default: physics)",
     )
     parser.add_argument(
         "--profile",
