@@ -61,9 +61,6 @@ _BLEND_MM = 2.0
 """Shapes melt into each other over this distance, so one that lies this much further away still counts."""
 
 
-_WINGS_FROM = 20.0
-"""Iliac wings lie further than this from the sac."""
-
 _JOINT_HEIGHT_MM = 24.0
 """Joints and flava end this far above and below their disc."""
 
