@@ -57,14 +57,17 @@ def render_slice(scene: Scene, plane: Plane, signals: Signals, sub_slices: int =
     colours = colour_table(signals, scene.anatomy.person.marrow_fat)
     grid = _Grid.over(scene, plane)
     around = np.zeros((*grid.shape, colours.shape[1] + 2), np.float32)
-    _paint_around(grid.positions(0.0), scene.surroundings, colours, grid.step * grid.edge_mm, around.reshape(-1, around.shape[-1]))
+    positions = grid.positions(0.0)
+    _paint_around(positions, scene.surroundings, colours, grid.step * grid.edge_mm, around.reshape(-1, around.shape[-1]))
     image = np.zeros((plane.rows, plane.columns, colours.shape[1]), np.float32)
     pixels = np.stack(np.divmod(np.arange(plane.rows * plane.columns), plane.columns), 1)
     wanted = np.ones(grid.shape, np.bool_)
     look = np.array([grid.edge_mm, sub_slices // 2 * plane.thickness_mm / sub_slices + _MARGIN_MM, abs(float(plane.affine.normal[2]))])
     steps = [sign * thin for thin in range(1, sub_slices // 2 + 1) for sign in (-1, 1)]
     for step in (0, *steps):
-        fields, points = grid.fields(step * plane.thickness_mm / sub_slices, wanted)
+        if step:
+            positions = grid.positions(step * plane.thickness_mm / sub_slices)
+        fields, points = grid.fields(positions, wanted), positions.reshape(*grid.shape, 3)
         is_near, near_nodes = np.empty(len(pixels), np.bool_), np.zeros(grid.shape, np.bool_)
         _add_spine(pixels, grid.step, points, fields, around, scene.geometry, scene.surroundings, colours, look, image, is_near, near_nodes)
         if step == 0:
@@ -105,12 +108,11 @@ class _Grid:
         positions = ((origin + rows * down)[:, None] + (columns * along)[None]).reshape(-1, 3)
         return self.scene.anatomy.deformation.to_anatomy(positions)
 
-    def fields(self, offset_mm: float, wanted: NDArray[np.bool_]) -> tuple[NDArray[np.float32], FloatArray]:
-        """(rows, columns, N_FIELDS) distances at the wanted nodes, and (rows, columns, 3) where they lie."""
-        positions = self.positions(offset_mm)
+    def fields(self, positions: FloatArray, wanted: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """(rows, columns, N_FIELDS) distances at the wanted nodes, which lie at these positions."""
         order = _tile_by_tile(*self.shape)
         fields = distances(self.scene.geometry, positions, _REACH_MM, order[wanted.ravel()[order]])
-        return fields.reshape(*self.shape, -1), positions.reshape(*self.shape, 3)
+        return fields.reshape(*self.shape, -1)
 
 
 @lru_cache(maxsize=8)
