@@ -38,7 +38,7 @@ def summarise(truths: Sequence[Mapping[str, Any]], labels: SeverityArray) -> dic
     return {
         "studies": len(truths),
         "labels": {
-            str(finding): {severity.label: int((labels[:, index] == severity).sum()) for severity in Severity}
+            str(finding): {severity.label: int(np.ma.filled(labels[:, index] == severity, False).sum()) for severity in Severity}
             for index, finding in enumerate(FINDINGS)
         },
         "best_possible_score": _scores(lambda: score(labels, tilt(probabilities))),

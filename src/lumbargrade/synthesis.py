@@ -93,7 +93,7 @@ class StudyOrder:
 
     @property
     def truth_path(self) -> Path:
-        return self.output / TRUTH_FOLDER / str(self.study_id) / TRUTH_FILE
+        return DataSet(self.output).truth_path(self.study_id)
 
 
 def write_data_set(
@@ -139,7 +139,9 @@ def write_order(order: StudyOrder) -> None:
     pictures = write_pictures(order, patient.study, unfinished / "images")
     truth = unfinished / "truth"
     truth.mkdir()
-    (truth / TRUTH_FILE).write_text(json.dumps(_truth(order, patient, pictures), indent=1, default=_plain) + "\n", encoding="utf-8")
+    (truth / order.truth_path.name).write_text(
+        json.dumps(_truth(order, patient, pictures), indent=1, default=_plain) + "\n", encoding="utf-8"
+    )
     for source, target in ((unfinished / "images", order.images), (truth, order.truth_path.parent)):
         target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
@@ -227,11 +229,12 @@ def _truth(order: StudyOrder, patient: Patient, pictures: _Pictures) -> dict[str
         "patient_seed": order.patient_seed,
         "config": asdict(order.config),
         "series": [
-            {"series_id": int(series.folder), "role": series.role, **_place(written)}
-            for series, written in zip(patient.study.series, pictures.series, strict=True)
+            {"series_id": int(series.folder), "role": series.role, "moved_mm": moved_mm, **_place(written)}
+            for series, moved_mm, written in zip(patient.study.series, patient.moved_mm, pictures.series, strict=True)
         ],
         "distractors": [{"kind": each.kind, "role": each.series.role, **_place(written)} for each, written in pictures.distractors],
         "findings": [_finding_truth(patient, index, pictures) for index in range(len(FINDINGS))],
+        "spine": asdict(patient.spine),
         "anatomy": asdict(patient.anatomy),
     }
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lumbargrade.geometry.affine import SliceAffine
+from lumbargrade.localise.channels import CHANNELS, FIRST_SACRAL
 from lumbargrade.study import Instance, Series, SeriesTiming, Stack, Study
 from lumbargrade.terms import LEVELS, Laterality, SeriesRole
 
@@ -55,14 +56,19 @@ class BlobNetwork:
     def run(self, slices: np.ndarray) -> dict[str, np.ndarray]:
         count, _, rows, columns = slices.shape
         coarse = slices[:, 0].reshape(count, rows // 2, 2, columns // 2, 2).mean((2, 4))
-        heat = np.full((count, 10, rows // 2, columns // 2), 1e-3, np.float32)
+        heat = np.full((count, CHANNELS, rows // 2, columns // 2), 1e-3, np.float32)
         for index, image in enumerate(coarse):
             for level, (row, column, value) in enumerate(self._blobs(image)):
-                y, x = np.mgrid[: rows // 2, : columns // 2]
-                blob = 0.9 * np.exp(-((y - row) ** 2 + (x - column) ** 2) * 9 / (2 * 4.5**2))
-                channel = level if value > 1.45 else level + 5
-                heat[index, channel] = np.maximum(heat[index, channel], blob)
+                is_canal = value > 1.45
+                self._draw(heat[index, level if is_canal else level + 5], row, column)
+                if is_canal and level == 4:
+                    self._draw(heat[index, FIRST_SACRAL], row + 20 / 3, column - 14 / 3)
         return {"heat": heat}
+
+    @staticmethod
+    def _draw(image: np.ndarray, row: float, column: float) -> None:
+        y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+        np.maximum(image, 0.9 * np.exp(-((y - row) ** 2 + (x - column) ** 2) * 9 / (2 * 4.5**2)), out=image)
 
     @staticmethod
     def _blobs(image: np.ndarray) -> list[tuple[float, float, float]]:

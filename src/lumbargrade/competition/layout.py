@@ -57,6 +57,10 @@ class DataSet:
         """The file that says which phantom made the data set; patients' data sets have none."""
         return self.root / "phantom.json"
 
+    def truth_path(self, study_id: int) -> Path:
+        """What is true of a synthetic study; it need not exist."""
+        return self.root / "truth" / str(study_id) / "truth.json"
+
     def images(self, split: Split) -> Path:
         """The folder of study folders."""
         return self.root / f"{split.value}_images"

@@ -1,4 +1,4 @@
-"""Mean positions of what is not seen directly, relative to the canal point of a level: a frame, and offsets in it."""
+"""Mean positions of what is sought near, or cannot be seen, relative to the canal point of a level: a frame, and offsets in it."""
 
 from dataclasses import dataclass
 
@@ -21,6 +21,8 @@ FORAMEN_OFFSET = Offset(17.0, 4.0, 7.0)
 """The middle of the keyhole between the pedicles, above the disc plane: the median of 60 phantom patients."""
 SUBARTICULAR_OFFSET = Offset(9.5, 4.0, 1.0)
 """The anterolateral corner of the canal, where the next root leaves the sac: the median of 60 phantom patients."""
+DISC_BACK_MM, DISC_FRONT_MM = 9.0, 45.0
+"""How far before the canal point the margins of a disc lie."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,13 +47,23 @@ class LevelFrame:
         return np.asarray(self.canal_lps_mm + lateral + offset.anterior_mm * self.anterior + offset.cranial_mm * self.cranial)
 
 
-def disc_normals(canal_lps_mm: FloatArray, level_index: FloatArray) -> FloatArray:
-    """(n, 3) unit normals pointing to the head, from the tangent of the canal through (n, 3) points of caudally growing levels.
+def canal_directions(canal_lps_mm: FloatArray, place: FloatArray) -> FloatArray:
+    """(n, 3) unit vectors to the head along the canal through (n, 3) points of caudally growing places.
 
     The ends are extrapolated to second order: the sacral disc is steeper than the chord above it. A single point gets the patient's axis.
     """
     count = len(canal_lps_mm)
     if count == 1:
         return np.array([[0.0, 0.0, 1.0]])
-    tangents = -np.gradient(canal_lps_mm, level_index, axis=0, edge_order=2 if count > 2 else 1)
+    tangents = -np.gradient(canal_lps_mm, place, axis=0, edge_order=2 if count > 2 else 1)
     return np.asarray(tangents / np.linalg.norm(tangents, axis=1, keepdims=True))
+
+
+def disc_normal(front_lps_mm: FloatArray, back_lps_mm: FloatArray, canal_direction: FloatArray) -> FloatArray:
+    """(3,) unit normal to the head of a disc whose margins lie at two points, leaning sideways as the canal does there."""
+    depth = back_lps_mm - front_lps_mm
+    sagittal = np.array([0.0, -depth[2], depth[1]])
+    sagittal *= np.sign(sagittal @ canal_direction) / np.linalg.norm(sagittal)
+    sideways = canal_direction[0] / max(float(np.hypot(*canal_direction[1:])), 1e-6)
+    normal = sagittal + np.array([sideways, 0.0, 0.0])
+    return np.asarray(normal / np.linalg.norm(normal))

@@ -1,6 +1,7 @@
-"""Which candidate is which level: the best chain of five, found jointly by dynamic programming.
+"""Which candidate is which disc: the best chain down the spine, found jointly by dynamic programming.
 
-Taking each level's hottest place alone names a fifth of the discs wrongly; along a chain, the levels that are sure carry the others.
+Taking each level's hottest place alone names a fifth of the discs wrongly; along a chain, the levels that are sure carry the others. The
+chain may begin above L1/L2 and end at the remnant of a disc in the sacrum, so that what is seen there has a say in the count.
 """
 
 import math
@@ -13,6 +14,12 @@ from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.localise.candidates import Candidate
 from lumbargrade.terms import LEVELS
 
+DISCS_ABOVE = 4
+"""T9/T10 to T12/L1: what the tallest lumbar field of view shows."""
+FIRST, LAST = DISCS_ABOVE, DISCS_ABOVE + len(LEVELS) - 1
+"""Places of L1/L2 and L5/S1 along the chain."""
+PLACES = DISCS_ABOVE + len(LEVELS) + 1
+
 NEIGHBOUR_MM = (16.0, 58.0)
 """Canal points of neighbouring discs lie this far apart; the lordosis crowds the lowest two (1 of the 67 links below was shorter)."""
 USUAL_NEIGHBOUR_MM = (20.0, 40.0)
@@ -23,91 +30,118 @@ FREE_LENGTH_RATIO = 1.55
 """Neighbouring links differ by less in 95 % of 49 pairs of the same patients; skipping a disc doubles a link."""
 LENGTH_RATIO_COST = 4.0
 """Per unit of the ratio's logarithm beyond the free one."""
-STEEPEST_DEG = 65.0
+STEEPEST_DEG = 75.0
 """A link leans at most this far from the patient's long axis (steep sacra, slips, scoliosis)."""
 FREE_TURN_COSINE = 0.88
 TURN_COST = 4.0
 """Per unit of cosine beyond the free turn of 28 degrees between neighbouring links."""
-MISSING_COST = 3.0
-"""What leaving a level out costs, as heat's logarithm: a level is taken when its heat exceeds about 0.04."""
-HEAT_FLOOR = 0.01
-MARGIN_SCALE = 3.0
+LEVEL_BONUS = 2.0
+"""What naming a place one of the five levels is worth beyond its heat: a faint disc is taken when its heat exceeds about 0.1."""
+MOST_MISSING = 2
+"""Discs in a row that a chain may leave out."""
+FLOOR, NOTHING_FLOOR = 0.01, 0.03
+"""Least likelihood of any name, and of a place being none of the chain's discs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chain:
-    """The chosen candidate of each level.
+    """The chosen candidate of each place.
 
     Attributes:
-        members: candidate index per level, None where the level was left out.
-        score: sum of log heat less the costs, above leaving out all levels.
-        margin: 0..1, how far the best chain that names every place otherwise falls short.
+        members: (10 places) candidate index, None where the place was left out.
+        score: log likelihood of the names less the costs of the links, above naming nothing.
+        lead: by how much the score exceeds that of the best chain that names every place otherwise.
     """
 
     members: tuple[int | None, ...]
     score: float
-    margin: float
+    lead: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Path:
     score: float
     members: tuple[tuple[int, int], ...]
-    """(level index, candidate index), cranial first."""
+    """(place, candidate index), cranial first."""
 
 
 def best_chain(candidates: Sequence[Candidate]) -> Chain | None:
-    """The best joint assignment of candidates to levels, or None where no candidate is worth naming."""
+    """The best joint assignment of candidates, given from the head down, to places, or None where none is worth naming."""
     if not candidates:
         return None
-    gains = np.log(np.stack([c.level_heat for c in candidates]) + HEAT_FLOOR) + MISSING_COST
-    points = np.stack([c.place_mm for c in candidates])
+    gains = _gains(np.stack([candidate.heat for candidate in candidates]))
+    points = np.stack([candidate.point_lps_mm for candidate in candidates])
     best = _best_path(gains, points)
     if best is None:
         return None
     rival_gains = gains.copy()
-    for level, index in best.members:
-        rival_gains[index, level] = -np.inf
+    for place, index in best.members:
+        rival_gains[index, place] = -np.inf
+        if place < FIRST:  # one disc above L1/L2 looks like the next: calling it the next is no other naming
+            rival_gains[index, :FIRST] = -np.inf
     rival = _best_path(rival_gains, points)
-    lead = best.score - (rival.score if rival else 0.0)
-    members: list[int | None] = [None] * len(LEVELS)
-    for level, index in best.members:
-        members[level] = index
-    return Chain(tuple(members), best.score, 1 - math.exp(-max(lead, 0.0) / MARGIN_SCALE))
+    members: list[int | None] = [None] * PLACES
+    for place, index in best.members:
+        members[place] = index
+    return Chain(tuple(members), best.score, best.score - (rival.score if rival else 0.0))
+
+
+def _gains(heat: FloatArray) -> FloatArray:
+    """(candidates, 10 places) log likelihood ratio of each name to none, from (candidates, 7) heat taken as shares of a whole."""
+    total = heat.sum(1, keepdims=True)
+    named = heat / np.maximum(total, 1.0)
+    nothing = np.maximum(1.0 - total, NOTHING_FLOOR)
+    gains = np.log(named + FLOOR) - np.log(nothing)
+    gains[:, 1:-1] += LEVEL_BONUS
+    return np.repeat(gains, [DISCS_ABOVE, *[1] * (len(LEVELS) + 1)], axis=1)
 
 
 def _best_path(gains: FloatArray, points: FloatArray) -> _Path | None:
     """Second-order dynamic programming: the state is the last two links' ends, so that turning can be weighed.
 
-    ``gains`` is (candidates, levels); -inf forbids a pair. A path may start and end at any level and leave out levels between.
+    ``gains`` is (candidates, places); -inf forbids a pair. A path may start and end anywhere and leave out places between.
     """
-    paths: dict[tuple[int, int, int | None], _Path] = {}
-    for level in range(gains.shape[1]):
-        for index in range(gains.shape[0]):
-            if not np.isfinite(gains[index, level]):
+    links = _links(points)
+    ending: dict[tuple[int, int], dict[int | None, _Path]] = {}
+    for index in range(len(points)):
+        for place in range(gains.shape[1]):
+            own = float(gains[index, place])
+            if not math.isfinite(own):
                 continue
-            own = float(gains[index, level])
-            paths[level, index, None] = _Path(own, ((level, index),))
-            for path in [path for (before, _, _), path in paths.items() if before < level]:
-                previous = path.members[-1][1]
-                score = path.score + own - _link_cost(points, path.members[-2:], (level, index))
-                known = paths.get((level, index, previous))
-                if math.isfinite(score) and (known is None or score > known.score):
-                    paths[level, index, previous] = _Path(score, (*path.members, (level, index)))
-    best = max(paths.values(), key=lambda path: path.score, default=None)
+            paths: dict[int | None, _Path] = {None: _Path(own, ((place, index),))}
+            for before, missing in links[index]:
+                for path in ending.get((place - 1 - missing, before), {}).values():
+                    score = path.score + own - _link_cost(points, path.members[-2:], (place, index))
+                    if math.isfinite(score) and (before not in paths or score > paths[before].score):
+                        paths[before] = _Path(score, (*path.members, (place, index)))
+            ending[place, index] = paths
+    best = max((path for paths in ending.values() for path in paths.values()), key=lambda path: path.score, default=None)
     return best if best is not None and best.score > 0 else None
 
 
+def _links(points: FloatArray) -> list[list[tuple[int, int]]]:
+    """For each point the (index, discs left out between) of the points above it that a spine may come from."""
+    links = []
+    for index, point in enumerate(points):
+        possible = []
+        for before in range(index):
+            step = point - points[before]
+            length = float(np.linalg.norm(step))
+            if -step[2] < length * math.cos(math.radians(STEEPEST_DEG)):
+                continue
+            spans = range(1, MOST_MISSING + 2)
+            possible += [(before, span - 1) for span in spans if NEIGHBOUR_MM[0] <= length / span <= NEIGHBOUR_MM[1]]
+        links.append(possible)
+    return links
+
+
 def _link_cost(points: FloatArray, before: tuple[tuple[int, int], ...], new: tuple[int, int]) -> float:
-    """The cost of going on to ``new`` after the last one or two members ``before``; infinite where no spine goes."""
+    """The cost of going on to ``new`` after the last one or two members ``before``."""
     link, per_level = _link(points, before[-1], new)
-    length = float(np.linalg.norm(link))
-    if not NEIGHBOUR_MM[0] <= per_level <= NEIGHBOUR_MM[1] or link[1] < length * math.cos(math.radians(STEEPEST_DEG)):
-        return math.inf
     cost = UNUSUAL_COST_PER_MM * max(USUAL_NEIGHBOUR_MM[0] - per_level, 0.0, per_level - USUAL_NEIGHBOUR_MM[1])
     if len(before) == 2:
         earlier, earlier_per_level = _link(points, before[0], before[1])
-        cosine = float(earlier @ link) / (float(np.linalg.norm(earlier)) * length)
+        cosine = float(earlier @ link) / (float(np.linalg.norm(earlier)) * float(np.linalg.norm(link)))
         cost += TURN_COST * max(0.0, FREE_TURN_COSINE - cosine)
         ratio = abs(math.log(per_level / earlier_per_level))
         cost += LENGTH_RATIO_COST * max(0.0, ratio - math.log(FREE_LENGTH_RATIO))
@@ -115,6 +149,6 @@ def _link_cost(points: FloatArray, before: tuple[tuple[int, int], ...], new: tup
 
 
 def _link(points: FloatArray, upper: tuple[int, int], lower: tuple[int, int]) -> tuple[FloatArray, float]:
-    """The (3,) vector between two (level, candidate) members, and its length per level in millimetres."""
+    """The (3,) vector between two (place, candidate) members, and its length per disc in millimetres."""
     link = points[lower[1]] - points[upper[1]]
     return link, float(np.linalg.norm(link)) / (lower[0] - upper[0])

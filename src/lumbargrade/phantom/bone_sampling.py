@@ -28,7 +28,7 @@ def sample_bones(rng: np.random.Generator, config: AnatomyConfig, person: Person
     bones = _with_sampled_canal(canal_rng, config, person, bones)
     bones = _with_sampled_processes(process_rng, config, person, bones)
     bones = _with_sampled_curves(curve_rng, config, bones)
-    return with_variants(bones, sample_variants(variant_rng, config), variant_rng)
+    return with_variants(bones, sample_variants(variant_rng, config), variant_rng, config.variants)
 
 
 def _with_sampled_bodies(rng: np.random.Generator, config: AnatomyConfig, person: Person, bones: Bones) -> Bones:
@@ -109,14 +109,17 @@ def _with_sampled_curves(rng: np.random.Generator, config: AnatomyConfig, bones:
     )
 
 
-def with_variants(bones: Bones, variants: Variants, rng: np.random.Generator) -> Bones:
-    """The same bones with transitional or fused vertebrae, other ribs, or after an operation."""
+def with_variants(bones: Bones, variants: Variants, rng: np.random.Generator, remnants: float = 1.0) -> Bones:
+    """The same bones with transitional or fused vertebrae, other ribs, or after an operation.
+
+    ``remnants`` multiplies how often an ordinary sacrum has a well-formed disc.
+    """
     bones = replace(bones, variants=variants)
     if variants.lumbosacral is Lumbosacral.SACRALISED_L5:
         bones = _sacralise_l5(bones, rng)
     elif variants.lumbosacral is Lumbosacral.LUMBARISED_S1:
         bones = _lumbarise_s1(bones, rng)
-    elif rng.random() < _WELL_FORMED_REMNANT:
+    elif rng.random() < _WELL_FORMED_REMNANT * remnants:
         bones = _with_first_sacral_disc(bones, rng)
     rib = bones.rib.copy()
     if variants.thoracolumbar is Thoracolumbar.T12_WITHOUT_RIBS:

@@ -81,7 +81,8 @@ def _measure_level(skeleton: Skeleton, geometry: Geometry, healthy: _Healthy, le
     disc = LUMBAR_DISCS[LEVELS.index(level)]
     cuts = _AxialCuts.through(skeleton, geometry, disc)
     half_canal, back = cuts.canal_width / 2, float(skeleton.disc_depth[disc])
-    truths = [_truth(Condition.SPINAL_CANAL_STENOSIS, None, level, cuts.canal_point(), cuts.canal(HEALTHY_SAC_SHARE[LEVELS.index(level)]))]
+    canal = skeleton.across_from_disc(disc, cuts.sac_middle())
+    truths = [_truth(Condition.SPINAL_CANAL_STENOSIS, None, level, canal, cuts.canal(HEALTHY_SAC_SHARE[LEVELS.index(level)]))]
     for side in Laterality:
         sign = float(side.lps_sign)
         recess = skeleton.to_body(disc, (sign * 0.76 * half_canal, back + 3.0, 0.0))
@@ -154,7 +155,7 @@ class _AxialCuts:
             float(skeleton.sac[row, SAC_LOAD]),
         )
 
-    def canal_point(self) -> FloatArray:
+    def sac_middle(self) -> FloatArray:
         """The middle of the sac at the disc plane; where it is crushed, the middle of the canal's depth."""
         middle = _CUT_HEIGHTS_MM.index(-1.0)
         weight = self.sac[middle]

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from lumbargrade.phantom.render import render_slice
 from lumbargrade.phantom.scanner import Scanner, sample_scanner, sample_sequence
 from lumbargrade.phantom.scene import Scene, build_scene
 from lumbargrade.phantom.skeleton import Skeleton
+from lumbargrade.phantom.spine import SpinePlace, place_spine
 from lumbargrade.study import Instance, Series, SeriesTiming, Stack, Study
 from lumbargrade.terms import LEVELS, Condition, Finding, SeriesRole
 
@@ -61,12 +62,20 @@ _RANDOMISED = PhantomConfig(
     ProtocolConfig(missing_series=0.05, tilt_error_deg=5.0),
     clutter=1.5,
 )
+
+
+def _many_for_levels(config: PhantomConfig) -> PhantomConfig:
+    """Studies that cost a third and teach a localiser as much: few sagittal slices alone, and rare spines twice as often."""
+    return replace(config, anatomy=replace(config.anatomy, variants=2.0), protocol=replace(config.protocol, few_sagittal=True))
+
+
 _HELDOUT_A = PhantomConfig(AnatomyConfig(spread=1.2, deformation_mm=2.5, deformation_wavelength_mm=(45.0, 90.0)), Contrast.HELDOUT_A)
 _HELDOUT_B = PhantomConfig(AnatomyConfig(spread=1.6, deformation_mm=2.0, deformation_wavelength_mm=(60.0, 110.0)), Contrast.HELDOUT_B)
 CONFIGS: Mapping[str, tuple[PhantomConfig, ...]] = {
     "physics": (_PHYSICS,),
     "randomised": (_RANDOMISED,),
     "mixed": (_PHYSICS, _RANDOMISED),
+    "levels": (_many_for_levels(_PHYSICS), _many_for_levels(_RANDOMISED)),
     "heldout-a": (_HELDOUT_A,),
     "heldout-b": (_HELDOUT_B,),
 }
@@ -97,6 +106,8 @@ class Patient:
         truth: the 25 findings in the order of ``FINDINGS``.
         readings: what readers make of each of them.
         landmarks: by finding; absent where no series of the right kind reaches the site.
+        spine: where discs and vertebrae lie at the beginning of the examination.
+        moved_mm: for each series of the study the (3,) millimetres by which the patient has moved since.
     """
 
     study: Study
@@ -104,6 +115,8 @@ class Patient:
     readings: tuple[Reading, ...]
     landmarks: Mapping[Finding, Landmark]
     anatomy: Anatomy
+    spine: SpinePlace
+    moved_mm: tuple[FloatArray, ...]
 
 
 def make_patient(seed: int, config: PhantomConfig, workers: int = 1) -> Patient:
@@ -126,7 +139,11 @@ def make_patient(seed: int, config: PhantomConfig, workers: int = 1) -> Patient:
     truth = measure_findings(scene)
     names = _Names(seed, config)
     study = Study(names.uid("study"), str(names.number), tuple(_to_series(each, index, names) for index, each in enumerate(taken)))
-    return Patient(study, truth, read_study(truth, reader_rng), _find_landmarks(taken, truth, scene.skeleton), scene.anatomy)
+    landmarks = _find_landmarks(taken, truth, scene.skeleton)
+    canals = np.stack([each.point_mm for each in truth if each.finding.condition is Condition.SPINAL_CANAL_STENOSIS])
+    spine = place_spine(scene.skeleton, canals, pose)
+    moved = tuple(each.pose.shift_mm - pose.shift_mm for each in taken)
+    return Patient(study, truth, read_study(truth, reader_rng), landmarks, scene.anatomy, spine, moved)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

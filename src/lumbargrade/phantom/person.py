@@ -16,6 +16,7 @@ class AnatomyConfig:
     Attributes:
         spread: multiplies the spread of shape beyond physiology (1 = as published).
         lesions: multiplies how often bones, discs and joints have something else than wear.
+        variants: multiplies how often vertebrae are transitional, ribs are missing or too many, and S1/2 is a well-formed disc.
         burden: how much narrows each site, by level.
         deformation_mm, deformation_wavelength_mm: size and range of wavelengths of a smooth displacement of everything.
     """
@@ -23,6 +24,7 @@ class AnatomyConfig:
     spread: float = 1.0
     mean_age: float = 57.0
     lesions: float = 1.0
+    variants: float = 1.0
     burden: BurdenTable = BURDENS
     deformation_mm: float = 0.0
     deformation_wavelength_mm: tuple[float, float] = (80.0, 200.0)

@@ -29,6 +29,9 @@ _LEFT_IS_LATER, _HEAD_IS_FIRST = 0.64, 0.88
 """Share of studies whose instance numbers grow to the patient's left, and of those whose axials are numbered from the head."""
 
 
+_THINNED = 3
+
+
 @dataclass(frozen=True, slots=True)
 class ProtocolConfig:
     """Shares of studies in which something is the case, and how exactly slices are placed.
@@ -38,6 +41,7 @@ class ProtocolConfig:
         own_t1_planes: the sagittal T1 has slices of its own instead of those of the T2.
         short_axials: the axials begin at L2/L3 or L3/L4.
         split_axials: the axials are two series.
+        few_sagittal: there are no axials, and of the sagittal slices every third alone.
         missing_series: the sagittal T1 or the axials are absent.
         tilt_error_deg: standard deviation of an axial block's angle against its disc.
     """
@@ -48,6 +52,7 @@ class ProtocolConfig:
     split_axials: float = 0.15
     missing_series: float = 0.0
     tilt_error_deg: float = 4.0
+    few_sagittal: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,9 +119,17 @@ def plan_study(skeleton: Skeleton, scanner: Scanner, config: ProtocolConfig, rng
     scans = [_plan_sagittal(skeleton, scanner, (t2, Weighting.T1) if has_t1 and shares_planes else (t2,), rng)]
     if has_t1 and not shares_planes:
         scans.append(_plan_sagittal(skeleton, scanner, (Weighting.T1,), rng))
+    if config.few_sagittal:
+        return tuple(_thinned(scan, int(rng.integers(3))) for scan in scans)
     if has_axials:
         scans += _plan_axials(skeleton, scanner, config, rng)
     return tuple(scans)
+
+
+def _thinned(scan: Scan, first: int) -> Scan:
+    """Every third slice."""
+    kept = slice(first, None, _THINNED)
+    return replace(scan, planes=scan.planes[kept], instance_numbers=scan.instance_numbers[kept], spacing_mm=_THINNED * scan.spacing_mm)
 
 
 def _plan_sagittal(skeleton: Skeleton, scanner: Scanner, weightings: tuple[Weighting, ...], rng: np.random.Generator) -> Scan:

@@ -17,6 +17,9 @@ from lumbargrade.phantom.numbering import LUMBAR_DISCS, N_DISCS, N_VERTEBRAE, S1
 SAC_X, SAC_Y, SAC_HALF_WIDTH, SAC_HALF_DEPTH, SAC_CROWDING, SAC_LOAD = range(6)
 """Columns of ``Skeleton.sac``, one row per millimetre of height."""
 
+_ALONG_MM = 6
+"""Over how many millimetres to either side the canal's direction is taken."""
+
 N_ROOTLETS = 28
 _ROOT_LOAD_MM2 = (55.0, 48.0, 42.0, 36.0, 30.0, 20.0, 8.0)
 """Area of nerve and membranes inside the sac at T12/L1 to S1/2, chosen so that crowding begins at a sac of about 100 mm2."""
@@ -48,6 +51,18 @@ class Skeleton:
     def to_body(self, disc: int, local: tuple[float, float, float]) -> FloatArray:
         """A point given in a disc's frame, in the body frame."""
         return np.asarray(self.disc_origin[disc] + self.disc_axes[disc].T @ np.array(local))
+
+    def across_from_disc(self, disc: int, middle_mm: FloatArray) -> FloatArray:
+        """The point of the canal's middle line nearest to a disc's posterior margin, where readers mark a level's canal.
+
+        ``middle_mm`` (3,) lies on that line nearby. At L5/S1, where disc and canal are far from perpendicular, it is some 4 mm above the
+        disc's plane.
+        """
+        row = int(np.clip(middle_mm[2] - self.sac_bottom, _ALONG_MM, len(self.sac) - 1 - _ALONG_MM))
+        step = self.sac[row + _ALONG_MM, : SAC_Y + 1] - self.sac[row - _ALONG_MM, : SAC_Y + 1]
+        along = np.array([*step, 2 * _ALONG_MM])
+        along /= np.linalg.norm(along)
+        return np.asarray(middle_mm + along * ((self.to_body(disc, (0.0, float(self.disc_depth[disc]), 0.0)) - middle_mm) @ along))
 
 
 def stand_up(anatomy: Anatomy) -> Skeleton:

@@ -78,15 +78,15 @@ class Variants:
 
 
 def sample_variants(rng: np.random.Generator, config: AnatomyConfig) -> Variants:
-    """Draw them. ``config.lesions`` scales how often vertebrae are fused or operated on; anatomy's own variants keep their frequency."""
+    """Draw them: ``config.variants`` scales how often anatomy departs by itself, ``config.lesions`` fusions and operations."""
     lumbosacral = Lumbosacral.ORDINARY
-    if rng.random() < _TRANSITIONAL:
+    if rng.random() < _TRANSITIONAL * config.variants:
         lumbosacral = Lumbosacral.SACRALISED_L5 if rng.random() < _SACRALISED_SHARE else Lumbosacral.LUMBARISED_S1
     share = rng.uniform(0.55, 1.0, 2)
     if rng.random() < 0.4:  # one side only
         share[rng.integers(2)] = 0.0
     thoracolumbar = Thoracolumbar.ORDINARY
-    if rng.random() < _RIBS_DEPART:
+    if rng.random() < _RIBS_DEPART * config.variants:
         thoracolumbar = Thoracolumbar.T12_WITHOUT_RIBS if rng.random() < 0.5 else Thoracolumbar.L1_WITH_RIBS
     fused = np.zeros(N_DISCS)
     if rng.random() < _FUSED * config.lesions:

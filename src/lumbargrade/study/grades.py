@@ -41,18 +41,41 @@ class LevelLocation:
 
     Attributes:
         canal_lps_mm: (3,) centre of the spinal canal at the disc.
+        disc_center_lps_mm: (3,) middle of the disc.
         disc_normal: (3,) unit normal of the disc plane, pointing to the head.
         foramen_lps_mm: (3,) centre of each neural foramen.
         subarticular_lps_mm: (3,) each subarticular zone.
-        confidence: 0..1, how sure the localiser is that this is the level it names.
+        confidence: 0..1, how sure the localiser is that this is the level it names, and that it lies here.
     """
 
     level: Level
     canal_lps_mm: FloatArray
+    disc_center_lps_mm: FloatArray
     disc_normal: FloatArray
     foramen_lps_mm: dict[Laterality, FloatArray]
     subarticular_lps_mm: dict[Laterality, FloatArray]
     confidence: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numbering:
+    """How the levels got their names.
+
+    Attributes:
+        basis: one sentence: what was counted from, and what else was seen.
+        confidence: 0..1, that every level bears its right name.
+        discs_above: how many discs are seen above L1/L2.
+        sacrum_lps_mm: (3,) middle of the body of S1; None where it is not seen.
+        transitional: 0..1, how much the lumbosacral junction looks like that of a transitional vertebra.
+        shift: by how many levels a person moved the names: +1 names every disc one level lower than it was found to be.
+    """
+
+    basis: str
+    confidence: float
+    discs_above: int
+    sacrum_lps_mm: FloatArray | None
+    transitional: float
+    shift: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +118,8 @@ class Grade:
 class StudyGrades:
     """The whole answer for one study: level locations, the 25 grades in the order of ``FINDINGS``, and the model that gave them.
 
+    ``numbering`` is None where no level was sought or found.
+
     Raises:
         ValueError: grades that are not the 25 findings in order.
     """
@@ -105,6 +130,7 @@ class StudyGrades:
     model_name: str
     model_version: str
     model_sha256: str
+    numbering: Numbering | None = None
 
     def __post_init__(self) -> None:
         if tuple(grade.finding for grade in self.grades) != FINDINGS:

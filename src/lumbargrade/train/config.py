@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from lumbargrade.errors import UsageError
+from lumbargrade.grade.recipe import NETWORK_NAMES
+
+LOCALISER = "localiser"
+NETWORKS = (LOCALISER, *NETWORK_NAMES.values())
+"""The networks of a member; the one that takes longest comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +34,29 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """One training run. ``threads`` 0 takes all cores."""
+    """One training run. ``threads`` 0 takes all cores; ``networks`` are trained, the others taken from another model."""
 
     name: str = "default"
     seed: int = 0
     threads: int = 0
+    networks: tuple[str, ...] = NETWORKS
     localiser: Schedule = field(default_factory=lambda: Schedule(steps=6000, batch_size=16, learning_rate=2.5e-3))
     canal: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
     foramen: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
     subarticular: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
 
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.networks if name not in NETWORKS]
+        if unknown or not self.networks:
+            raise UsageError(f"networks: {', '.join(unknown) or 'none'}; at least one of {', '.join(NETWORKS)} is needed, and no other")
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The networks that are taken from another model."""
+        return tuple(name for name in NETWORKS if name not in self.networks)
+
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "networks": list(self.networks)}
 
 
 def load_config(name_or_file: str) -> TrainConfig:
@@ -81,6 +97,8 @@ def _build(default: Any, values: dict[str, Any], place: str) -> Any:
             changed[key] = _build(current, value, f"{place}: {key}")
         elif isinstance(current, float) and isinstance(value, int | float) and not isinstance(value, bool):
             changed[key] = float(value)
+        elif isinstance(current, tuple) and isinstance(value, list) and all(isinstance(each, str) for each in value):
+            changed[key] = tuple(value)
         elif type(current) is type(value):
             changed[key] = value
         else:

@@ -36,6 +36,7 @@ class LabelledStudy:
         roles: the role of each series by the name of its folder.
         coordinates: where readers saw findings; not empty.
         severities: the labels; missing ones are absent.
+        truth: where a synthetic patient's truth lies; None for other patients.
     """
 
     study_id: int
@@ -43,6 +44,7 @@ class LabelledStudy:
     roles: Mapping[str, SeriesRole]
     coordinates: tuple[LabelCoordinate, ...]
     severities: Mapping[Finding, Severity]
+    truth: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def open_labelled_data(path: Path) -> LabelledData:
             {str(series_id): role for series_id, role in roles.get(study_id, {}).items()},
             tuple(coordinates[study_id]),
             _severities(labels, row),
+            _truth_path(data_set, study_id),
         )
         for row, study_id in enumerate(labels.study_ids)
         if study_id in coordinates
@@ -111,6 +114,11 @@ def read_labelled_study(labelled: LabelledStudy) -> tuple[Study, StudyLandmarks]
         finding = marked.coordinate.finding
         landmarks[finding] = Landmark(finding, marked.point_lps_mm, marked.instance, labelled.severities.get(finding))
     return study, landmarks
+
+
+def _truth_path(data_set: DataSet, study_id: int) -> Path | None:
+    path = data_set.truth_path(study_id)
+    return path if data_set.phantom_mark.is_file() and path.is_file() else None
 
 
 def _severities(labels: StudyLabels, row: int) -> dict[Finding, Severity]:

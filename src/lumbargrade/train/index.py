@@ -11,6 +11,7 @@ from lumbargrade.train.grader_samples import grader_samples
 from lumbargrade.train.landmarks import StudyLandmarks
 from lumbargrade.train.localiser_samples import LocaliserSample, prepare_localiser_study
 from lumbargrade.train.progress import progress_bar
+from lumbargrade.train.spine_truth import SpineTruth, read_spine_truth
 from lumbargrade.train.study_cache import StudyCache
 
 
@@ -48,13 +49,17 @@ def _prepare(task: _Task) -> LeftOut | None:
         return LeftOut(labelled.study_id, str(error).removeprefix(f"{labelled.folder}: ").removeprefix(f"{labelled.study_id}: "))
     if not landmarks:
         return LeftOut(labelled.study_id, f"none of its {len(labelled.coordinates)} coordinates lies in a usable picture")
-    task.cache.write(labelled.study_id, _localiser_sample(study, landmarks), grader_samples(study, landmarks, labelled.severities))
+    try:
+        truth = read_spine_truth(labelled.truth) if labelled.truth else None
+    except InputError as error:
+        return LeftOut(labelled.study_id, str(error))
+    task.cache.write(labelled.study_id, _localiser_sample(study, landmarks, truth), grader_samples(study, landmarks, labelled.severities))
     return None
 
 
-def _localiser_sample(study: Study, landmarks: StudyLandmarks) -> LocaliserSample | None:
+def _localiser_sample(study: Study, landmarks: StudyLandmarks, truth: SpineTruth | None) -> LocaliserSample | None:
     """None for a study without sagittal series, which can still teach the graders of axial pictures."""
     try:
-        return prepare_localiser_study(study, landmarks)
+        return prepare_localiser_study(study, landmarks, truth)
     except (ValueError, InputError):
         return None

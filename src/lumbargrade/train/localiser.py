@@ -9,13 +9,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lumbargrade.localise.channels import CHANNELS
+from lumbargrade.localise.channels import CANAL_CHANNELS, CHANNELS, DISC, FORAMEN_CHANNELS, VERTEBRA
 from lumbargrade.localise.prepare import network_inputs
 from lumbargrade.terms import LEVELS
 from lumbargrade.train.augment import CropShape, photometric, sampling_positions, visible_field
 from lumbargrade.train.config import Schedule
 from lumbargrade.train.localiser_network import LocaliserNetwork
-from lumbargrade.train.localiser_samples import SOURCE_MM, WHITE, LocaliserSample, prepare_localiser_study
+from lumbargrade.train.localiser_samples import (
+    FINDING_SITES,
+    REGION_CHANNELS,
+    SITE_CHANNELS,
+    SOURCE_MM,
+    WHITE,
+    LocaliserSample,
+    prepare_localiser_study,
+)
 from lumbargrade.train.loop import fit
 
 __all__ = ["LocaliserSample", "prepare_localiser_study", "train_localiser"]
@@ -32,12 +40,17 @@ NEAR_LANDMARK_SHARE = 0.85
 CENTER_JITTER_MM = 22.0
 PEAK_WEIGHT = 15.0
 """How much more a pixel at a landmark counts than background."""
+WHOLE_BODY_MM, NO_BODY_MM = 14.0, 26.0
+"""Slices nearer to the vertebrae's middle show areas as they are there, slices farther off none; between, areas are not taught."""
 
 _LEVELS = len(LEVELS)
+_IS_FORAMEN = np.isin(SITE_CHANNELS, range(FORAMEN_CHANNELS.start, FORAMEN_CHANNELS.stop))
+_THROUGH_SIGMA_MM = torch.from_numpy(np.where(_IS_FORAMEN, FORAMEN_SIGMA_MM, CANAL_SIGMA_MM).astype(np.float32))
+_AREAS = slice(VERTEBRA, DISC + 1)
 
 
 class Batch(NamedTuple):
-    """(n, 2, size, size) inputs, (n, 10, size / 2, size / 2) target heat, (n, 10, 1, 1) 1 where a channel is taught."""
+    """(n, 2, size, size) inputs, (n, 19, size / 2, size / 2) target heat, (n, 19, 1, 1) 1 where a channel is taught."""
 
     inputs: Tensor
     heat: Tensor
@@ -45,10 +58,15 @@ class Batch(NamedTuple):
 
 
 class _Slice(NamedTuple):
+    """One slice of a ``LocaliserSample``."""
+
     pixels: NDArray[np.uint8]
     points_px: NDArray[np.float32]
     distances_mm: NDArray[np.float32]
     labelled: NDArray[np.bool_]
+    corners_px: NDArray[np.float32]
+    region_distances_mm: NDArray[np.float32]
+    knows_spine: bool
 
 
 def train_localiser(
@@ -78,9 +96,11 @@ def train_localiser(
 
 
 def localiser_loss(network: nn.Module, batch: Batch) -> Tensor:
-    """Cross-entropy of the heat, peaks weighted up, over the channels that are taught."""
+    """Cross-entropy of the heat, peaks weighted up, over the channels that are taught; areas count plainly."""
     logits = network(batch.inputs.contiguous(memory_format=torch.channels_last)).float()
-    losses = functional.binary_cross_entropy_with_logits(logits, batch.heat, reduction="none") * (1 + PEAK_WEIGHT * batch.heat)
+    weights = 1 + PEAK_WEIGHT * batch.heat
+    weights[:, _AREAS] = 1
+    losses = functional.binary_cross_entropy_with_logits(logits, batch.heat, reduction="none") * weights
     pixels = batch.heat.shape[2] * batch.heat.shape[3]
     return 3 * CHANNELS * (losses * batch.taught).sum() / (batch.taught.sum().clamp_min(1) * pixels)
 
@@ -94,28 +114,42 @@ def make_batch(samples: Sequence[LocaliserSample], count: int, crop: CropShape, 
     field = visible_field(count, crop)
     changed = photometric(images, crop) * field
     inputs = torch.from_numpy(network_inputs(changed[:, 0].numpy(), crop.pixel_mm))
-    heat = _target_heat(slices, positions) * functional.max_pool2d(field, 2)
-    taught = torch.from_numpy(np.stack([taught_channels(each.labelled, each.distances_mm) for each in slices]))
+    places = (positions[:, ::2, ::2] + positions[:, 1::2, 1::2]) / 2
+    heat = torch.cat([_target_heat(slices, places), _target_areas(slices, places)], 1) * functional.max_pool2d(field, 2)
+    taught = torch.from_numpy(np.stack([taught_channels(each) for each in slices]))
     return Batch(inputs, heat, taught.float()[:, :, None, None])
 
 
-def taught_channels(labelled: NDArray[np.bool_], distances_mm: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(10,) which channels one slice teaches, from its (15,) labelled sites and distances: what is unlabelled is unknown, not absent."""
-    canal, left, right = labelled.reshape(3, _LEVELS)
-    _, near_left, near_right = np.abs(distances_mm).reshape(3, _LEVELS) < ONE_SIDE_REACH_MM
-    foramen = (left & right) | (left & near_left) | (right & near_right)
-    return np.concatenate([canal, foramen])
+def taught_channels(chosen: _Slice) -> NDArray[np.bool_]:
+    """(19,) which channels one slice teaches: what is unlabelled is unknown, not absent."""
+    taught = np.full(CHANNELS, chosen.knows_spine)
+    canal, left, right = chosen.labelled[: len(FINDING_SITES)].reshape(3, _LEVELS)
+    _, near_left, near_right = np.abs(chosen.distances_mm[: len(FINDING_SITES)]).reshape(3, _LEVELS) < ONE_SIDE_REACH_MM
+    taught[CANAL_CHANNELS] = canal
+    taught[FORAMEN_CHANNELS] = (left & right) | (left & near_left) | (right & near_right)
+    off_middle = float(np.median(np.abs(chosen.region_distances_mm)))
+    taught[_AREAS] &= not WHOLE_BODY_MM < off_middle < NO_BODY_MM
+    return taught
 
 
 def _random_slice(sample: LocaliserSample, random: np.random.Generator) -> _Slice:
-    near = np.flatnonzero((np.abs(sample.distances_mm[:, sample.labelled]) < NEAR_LANDMARK_MM).any(1))
+    findings = sample.distances_mm[:, : len(FINDING_SITES)][:, sample.labelled[: len(FINDING_SITES)]]
+    near = np.flatnonzero((np.abs(findings) < NEAR_LANDMARK_MM).any(1))
     pool = near if near.size and random.random() < NEAR_LANDMARK_SHARE else np.arange(len(sample.slices))
     index = int(random.choice(pool))
-    return _Slice(sample.slices[index], sample.points_px[index], sample.distances_mm[index], sample.labelled)
+    return _Slice(
+        sample.slices[index],
+        sample.points_px[index],
+        sample.distances_mm[index],
+        sample.labelled,
+        sample.corners_px[index],
+        sample.region_distances_mm[index],
+        bool(sample.knows_spine),
+    )
 
 
 def _crop_center(chosen: _Slice, random: np.random.Generator) -> NDArray[np.float64]:
-    points = chosen.points_px[chosen.labelled]
+    points = chosen.points_px[: len(FINDING_SITES)][chosen.labelled[: len(FINDING_SITES)]]
     return np.asarray(points.mean(0) + random.normal(0, CENTER_JITTER_MM / SOURCE_MM, 2))
 
 
@@ -127,14 +161,29 @@ def _sampled(pixels: NDArray[np.uint8], positions: Tensor) -> Tensor:
     return functional.grid_sample(image, (positions * scale - 1)[None], align_corners=True)
 
 
-def _target_heat(slices: Sequence[_Slice], positions: Tensor) -> Tensor:
-    """(n, 10, size / 2, size / 2) Gaussians about the labelled points, measured in the source so that bending moves them along."""
-    places = (positions[:, ::2, ::2] + positions[:, 1::2, 1::2]) / 2
+def _target_heat(slices: Sequence[_Slice], places: Tensor) -> Tensor:
+    """(n, 16, size / 2, size / 2) Gaussians about the labelled points, measured in the source so that bending moves them along."""
     points = torch.from_numpy(np.stack([each.points_px for each in slices]))
-    squared_mm = ((places[:, None] - points[:, :, None, None]) ** 2).sum(-1) * SOURCE_MM**2
-    sigma = torch.tensor([CANAL_SIGMA_MM] * _LEVELS + [FORAMEN_SIGMA_MM] * 2 * _LEVELS)
     distances = torch.from_numpy(np.stack([each.distances_mm for each in slices]))
-    through = torch.exp(-((distances / sigma) ** 2) / 2) * torch.from_numpy(np.stack([each.labelled for each in slices])).float()
-    heat = torch.exp(-squared_mm / (2 * IN_PLANE_SIGMA_MM**2)) * through[:, :, None, None]
-    canal, left, right = heat[:, :_LEVELS], heat[:, _LEVELS : 2 * _LEVELS], heat[:, 2 * _LEVELS :]
-    return torch.cat([canal, torch.maximum(left, right)], 1)
+    labelled = torch.from_numpy(np.stack([each.labelled for each in slices]))
+    through = torch.where(labelled, (distances / _THROUGH_SIGMA_MM) ** 2 / 2, torch.inf)
+    flat = places.flatten(1, 2)
+    squared_px = (flat**2).sum(2, keepdim=True) - 2 * flat @ points.transpose(1, 2) + (points**2).sum(2)[:, None]
+    exponents = (squared_px * (SOURCE_MM**2 / (2 * IN_PLANE_SIGMA_MM**2)) + through[:, None]).transpose(1, 2)
+    heat = torch.exp(-torch.stack([exponents[:, channel == SITE_CHANNELS].amin(1) for channel in range(VERTEBRA)], 1))
+    return heat.reshape(*heat.shape[:2], *places.shape[1:3])
+
+
+def _target_areas(slices: Sequence[_Slice], places: Tensor) -> Tensor:
+    """(n, 3, size / 2, size / 2) 1 inside vertebrae, sacral bodies and discs, 0 outside and on slices that pass them by."""
+    corners = torch.from_numpy(np.stack([each.corners_px for each in slices]))
+    near = torch.from_numpy(np.stack([np.abs(each.region_distances_mm) < (WHOLE_BODY_MM + NO_BODY_MM) / 2 for each in slices]))
+    along = corners.roll(-1, 2) - corners
+    normals = torch.stack([-along[..., 1], along[..., 0]], -1)
+    offsets = (normals * corners).sum(-1)
+    flat = places.flatten(1, 2)
+    inside = near[:, None].expand(-1, flat.shape[1], -1)
+    for edge in range(4):
+        inside = inside & (flat @ normals[:, :, edge].transpose(1, 2) > offsets[:, None, :, edge])
+    areas = torch.stack([inside[:, :, channel == REGION_CHANNELS].any(2) for channel in range(VERTEBRA, DISC + 1)], 1)
+    return areas.float().reshape(*areas.shape[:2], *places.shape[1:3])

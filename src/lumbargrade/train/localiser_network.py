@@ -11,15 +11,15 @@ from torch.nn import functional
 from lumbargrade.localise.channels import CHANNELS, INPUT_NAME, OUTPUT_NAME, STRIDE
 from lumbargrade.train.export import export_onnx
 
-WIDTHS = (16, 24, 40, 64, 96)
+WIDTHS = (16, 32, 64, 96, 128)
 RARE_LOGIT = -4.0
 """Starting bias of the heat-maps: landmarks fill about one pixel in fifty."""
 
 
 class LocaliserNetwork(nn.Module):
-    """(n, 2, rows, columns) slices to (n, 10, rows / 2, columns / 2) heat-map logits; rows and columns are multiples of 32.
+    """(n, 2, rows, columns) slices to (n, 19, rows / 2, columns / 2) heat-map logits; rows and columns are multiples of 32.
 
-    0.44 million weights at the default widths. The coarsest cells are 48 mm wide, so each sees the whole lumbar spine: naming a level takes
+    0.9 million weights at the default widths. The coarsest cells are 48 mm wide, so each sees the whole lumbar spine: naming a level takes
     counting from the sacrum.
     """
 

@@ -1,4 +1,4 @@
-"""Training the four networks of each member, side by side: on few cores that is faster than one network on all of them."""
+"""Training the networks of each member, side by side: on few cores that is faster than one network on all of them."""
 
 import os
 from collections.abc import Sequence
@@ -10,19 +10,16 @@ import torch
 from lumbargrade.grade.recipe import NETWORK_NAMES
 from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.terms import Condition
-from lumbargrade.train.config import Schedule, TrainConfig
+from lumbargrade.train.config import LOCALISER, NETWORKS, Schedule, TrainConfig
 from lumbargrade.train.grader import train_grader
 from lumbargrade.train.grader_network import export_grader
 from lumbargrade.train.localiser import train_localiser
 from lumbargrade.train.localiser_network import export_localiser
 from lumbargrade.train.study_cache import StudyCache
 
-LOCALISER = "localiser"
 MOST_AT_ONCE = 4
 """Networks trained at once: each holds its samples in memory, up to 3 GB for a thousand studies."""
 _CONDITIONS = {name: condition for condition, name in NETWORK_NAMES.items()}
-NETWORKS = (LOCALISER, *_CONDITIONS)
-"""The networks of a member; the one that takes longest comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ def train_members(members: Sequence[MemberPlan], config: TrainConfig, cache: Stu
     Raises:
         ModelFileError: an exported network does not give torch's outputs.
     """
-    missing = [(member, name) for member in members for name in NETWORKS if not (weights / member.files[name]).is_file()]
+    missing = [(member, name) for member in members for name in config.networks if not (weights / member.files[name]).is_file()]
     at_once = max(1, min(workers, len(missing), MOST_AT_ONCE))
     tasks = [
         _NetworkTask(

@@ -23,12 +23,13 @@ from lumbargrade.competition import hold_out_sets, write_out_of_fold
 from lumbargrade.errors import UsageError
 from lumbargrade.models import write_manifest
 from lumbargrade.models.bundle import RUN_WEIGHTS
-from lumbargrade.train.config import TrainConfig
+from lumbargrade.train.config import NETWORKS, TrainConfig
 from lumbargrade.train.data_set import LabelledData, open_labelled_data
 from lumbargrade.train.held_out import HeldOutStudies, predict_held_out
 from lumbargrade.train.index import LeftOut, index_studies
+from lumbargrade.train.kept import KeptNetworks
 from lumbargrade.train.loop import training_device
-from lumbargrade.train.member import MOST_AT_ONCE, NETWORKS, MemberPlan, cores, train_members
+from lumbargrade.train.member import MOST_AT_ONCE, MemberPlan, cores, train_members
 from lumbargrade.train.outcome import describe, fit_on, tilted_scores
 from lumbargrade.train.record import StageClock, settle_plan, software, write_json
 from lumbargrade.train.study_cache import open_cache
@@ -48,11 +49,13 @@ class RunOptions:
         folds: members to train, each without its fold; 1 trains one member on five sixths.
         workers: processes side by side.
         cache: where prepared studies lie, None for the run's own folder.
+        models: where networks that are not trained are taken from; None for the model that ships.
     """
 
     folds: int = 5
     workers: int = 1
     cache: Path | None = None
+    models: Path | None = None
     quiet: bool = False
 
 
@@ -62,11 +65,12 @@ def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOp
     Raises:
         UsageError: the folder holds another run, or there are too few studies for the folds.
         InputError: the data set cannot be learnt from.
+        ModelFileError: the model that networks are taken from lacks one.
     """
-    data = open_labelled_data(data_dir)
+    data, kept = open_labelled_data(data_dir), KeptNetworks.read(options.models, config.kept)
     run_dir.mkdir(parents=True, exist_ok=True)
     plan = {"config": config.as_dict(), "folds": options.folds, "data_fingerprint": data.fingerprint, "version": __version__}
-    settle_plan(run_dir, plan)
+    settle_plan(run_dir, {**plan, "kept_from": kept.sha256})
     clock, cache = StageClock(run_dir), open_cache(options.cache or run_dir / "cache", data.fingerprint)
     try:
         with clock.stage("index"):
@@ -76,16 +80,17 @@ def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOp
         members = _plan_members(data, left_out, config, options.folds)
         _settle_members(run_dir, members, left_out)
         for member in members:
-            cache.require_enough(member.training)
+            cache.require_enough(member.training, config.networks)
         weights = run_dir / RUN_WEIGHTS
         weights.mkdir(exist_ok=True)
+        kept.write([member.files for member in members], weights)
         with clock.stage("train"):
             train_members(members, config, cache, weights, options.workers, options.quiet)
         with clock.stage("held_out"):
             parts = [_held_out(member, data, run_dir, config, options) for member in members]
     finally:
         _remove_partial_files(run_dir)
-    return _conclude(run_dir, data, left_out, members, parts, config, options, clock)
+    return _conclude(run_dir, data, left_out, members, parts, kept, config, options, clock)
 
 
 def _plan_members(data: LabelledData, left_out: list[LeftOut], config: TrainConfig, folds: int) -> list[MemberPlan]:
@@ -134,6 +139,7 @@ def _conclude(
     left_out: list[LeftOut],
     members: list[MemberPlan],
     parts: list[HeldOutStudies],
+    kept: KeptNetworks,
     config: TrainConfig,
     options: RunOptions,
     clock: StageClock,
@@ -141,13 +147,13 @@ def _conclude(
     """Calibrate on all held-out studies together, and write the model's manifest, the held-out predictions and the record."""
     held_out = HeldOutStudies.joined(parts)
     labels = data.labels_of(tuple(held_out.study_ids.tolist()))
-    calibrations = fit_on(held_out, labels)
+    calibrations = fit_on(held_out, labels) | kept.calibrations
     contents = [{"networks": member.files, "calibration": calibrations} for member in members]
     write_manifest(run_dir / RUN_WEIGHTS, f"lumbargrade-{config.name}", f"{__version__}+{data.fingerprint[:8]}", contents)
     fold_of = {study_id: member.fold for member in members for study_id in member.held_out}
     folds = np.array([fold_of[study_id] for study_id in labels.study_ids])
     write_out_of_fold(run_dir / "oof.csv", tilted_scores(held_out, calibrations), folds)
-    at_once = max(1, min(options.workers, len(members) * len(NETWORKS), MOST_AT_ONCE))
+    at_once = max(1, min(options.workers, len(members) * len(config.networks), MOST_AT_ONCE))
     record = {
         "schema": SCHEMA,
         "config": config.as_dict(),
@@ -169,6 +175,7 @@ def _conclude(
         "seconds": clock.seconds,
         "held_out": describe(held_out, labels, calibrations),
         "calibration": calibrations,
+        "kept": {"networks": list(config.kept), "model_sha256": kept.sha256},
     }
     write_json(run_dir / "run.json", record)
     return record

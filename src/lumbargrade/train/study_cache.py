@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from lumbargrade.train.grader_samples import GraderSamples
 from lumbargrade.train.localiser_samples import LocaliserSample, sample_from_arrays, sample_to_arrays
 
 MARK = "cache.json"
-SCHEMA = "lumbargrade/cache/1"
+SCHEMA = "lumbargrade/cache/2"
 """Counted up whenever preparation changes, so that no run learns from what an older version prepared."""
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -52,8 +52,8 @@ class StudyCache:
         """The labelled crops of one condition; about 0.5 MB a study in memory."""
         return GraderSamples.joined([self._grader_samples(condition, study_id) for study_id in study_ids])
 
-    def require_enough(self, study_ids: Iterable[int]) -> None:
-        """Check that every network has something to learn from, before hours are spent on the first.
+    def require_enough(self, study_ids: Iterable[int], networks: Collection[str]) -> None:
+        """Check that each of some networks has something to learn from, before hours are spent on the first.
 
         Raises:
             InputError: a network has not.
@@ -63,10 +63,10 @@ class StudyCache:
             with np.load(self.path(study_id), allow_pickle=False) as stored:
                 counts["localiser"] += "localiser_labelled" in stored.files
                 counts.update({name: len(stored[f"{name}_severities"]) for name in NETWORK_NAMES.values()})
-        if not counts["localiser"]:
+        if "localiser" in networks and not counts["localiser"]:
             raise InputError("no training study has a sagittal series with labelled points; the localiser needs at least one")
         for condition, name in NETWORK_NAMES.items():
-            if counts[name] < 2:
+            if name in networks and counts[name] < 2:
                 raise InputError(f"{condition.value}: {counts[name]} labelled sites with a picture to train on; at least 2 are needed")
 
     def _localiser_sample(self, study_id: int) -> LocaliserSample | None:

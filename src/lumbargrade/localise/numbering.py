@@ -1,0 +1,114 @@
+"""What the names of the levels rest on, how sure they are, and what a reader must know about them."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from lumbargrade.geometry.affine import FloatArray
+from lumbargrade.localise.chain import FIRST, LAST
+from lumbargrade.localise.channels import FIRST_SACRAL, TRANSITIONAL
+from lumbargrade.localise.decode import Spine, find_spine
+from lumbargrade.localise.view import Landmark, StackView
+from lumbargrade.study import LevelLocation, Numbering, Problem
+from lumbargrade.terms import LEVELS
+
+LEAD_SCALE, LEAD_OFFSET = 2.0, 0.0
+"""Confidence is the logistic of (lead - offset) / scale."""
+UNCERTAIN = 0.8
+LEAST_DISCS, SEEN_HEAT = 3, 0.3
+"""Fewer neighbouring discs, each with this much heat, do not make a lumbar spine."""
+SACRUM_HEAT, TRANSITIONAL_HEAT = 0.25, 0.4
+JUNCTION_MM = 30.0
+"""How far from the last disc a transitional disc, and the middle of S1, may lie."""
+AGREEMENT_MM = 12.0
+"""A third of the distance between levels, and what patients move between series."""
+
+
+def number_levels(views: Sequence[StackView], spine: Spine, shift: int) -> tuple[Numbering, tuple[Problem, ...]]:
+    """How the discs of a spine got their names, and what is doubtful about it."""
+    sacrum = _sacrum(views, spine)
+    transitional = _transitional(views, spine)
+    confidence = 1 / (1 + math.exp(-(spine.lead - LEAD_OFFSET) / LEAD_SCALE))
+    above = sum(place < FIRST - shift for place in spine.discs)
+    problems = [_disagreement(view) for view in views if len(views) > 1 and not _agrees(view, spine)]
+    if confidence < UNCERTAIN:
+        problems.append(Problem("levels_uncertain", "Naming the disc levels one higher or lower would fit the pictures nearly as well."))
+    if transitional >= TRANSITIONAL_HEAT:
+        message = "The lumbosacral junction looks transitional (a sacralised L5 or a lumbarised S1): counting from it may be one off."
+        problems.append(Problem("transitional_vertebra", message))
+    if sacrum is None:
+        message = "The sacrum is not in the pictures or was not recognised; the discs are named by their shape and place alone."
+        problems.append(Problem("sacrum_not_seen", message))
+    if shift:
+        way = "lower" if shift > 0 else "higher"
+        problems.append(Problem("levels_shifted", f"By request every disc is named {abs(shift)} level {way} than it was found to be."))
+    basis = _basis(spine, sacrum is not None, above)
+    return Numbering(basis, confidence, above, sacrum, transitional, shift), tuple(problems)
+
+
+def why_not_lumbar(spine: Spine | None) -> str | None:
+    """Why a chain of discs is no lumbar spine, in one phrase; None where it may be one."""
+    if spine is None:
+        return "no disc of a lumbar spine was recognised"
+    longest = run = 0
+    for place in range(LAST + 1):
+        disc = spine.discs.get(place)
+        run = run + 1 if disc is not None and disc.any_heat >= SEEN_HEAT else 0
+        longest = max(longest, run)
+    if longest < LEAST_DISCS:
+        return f"{longest} neighbouring discs of a lumbar spine were recognised, at least {LEAST_DISCS} are needed"
+    if not any(FIRST <= place <= LAST for place in spine.discs):
+        return "discs were recognised, but none from L1/L2 to L5/S1"
+    return None
+
+
+def absent_levels(locations: Sequence[LevelLocation]) -> tuple[Problem, ...]:
+    """What to say of levels that have no location."""
+    seen = {location.level for location in locations}
+    absent = [level.value for level in LEVELS if level not in seen]
+    if not absent:
+        return ()
+    return (Problem("levels_not_found", f"Not found on any sagittal series, perhaps outside the field of view: {', '.join(absent)}."),)
+
+
+def _basis(spine: Spine, sacrum_seen: bool, above: int) -> str:
+    counted = "counted up from the sacrum" if sacrum_seen else "named by shape and place, without the sacrum"
+    seen = sum(disc.any_heat >= SEEN_HEAT for place, disc in spine.discs.items() if place <= LAST)
+    remnant = "; a disc remnant between S1 and S2 is seen" if LAST + 1 in spine.discs else ""
+    return f"Levels {counted}: {seen} discs above it are seen, {above} of them above L1/L2{remnant}."
+
+
+def _junction(spine: Spine) -> FloatArray:
+    """(3,) the canal at the last disc above the sacrum."""
+    return spine.discs[max(place for place in spine.discs if place <= LAST)].canal_lps_mm
+
+
+def _sacrum(views: Sequence[StackView], spine: Spine) -> FloatArray | None:
+    """(3,) the middle of S1; it lies below and before the canal at L5/S1."""
+    if LAST not in spine.discs:
+        return None
+    expected = spine.discs[LAST].canal_lps_mm + np.array([0.0, -14.0, -20.0])
+    best = max((view.near((FIRST_SACRAL,), expected, JUNCTION_MM, JUNCTION_MM) for view in views), key=lambda mark: mark.heat)
+    return best.point_lps_mm if best.heat >= SACRUM_HEAT else None
+
+
+def _transitional(views: Sequence[StackView], spine: Spine) -> float:
+    expected = _junction(spine) + np.array([0.0, -10.0, -10.0])
+    marks: list[Landmark] = [view.near((TRANSITIONAL,), expected, JUNCTION_MM, JUNCTION_MM) for view in views]
+    return float(np.mean([mark.heat for mark in marks]))
+
+
+def _agrees(view: StackView, spine: Spine) -> bool:
+    """Whether a stack by itself names discs as all stacks together do, or is in no position to say."""
+    alone = find_spine([view])
+    if alone is None or alone.lead <= LEAD_OFFSET:
+        return True
+    shared = [place for place in alone.discs if FIRST <= place <= LAST and place in spine.discs]
+    distances = [float(np.linalg.norm((alone.discs[place].canal_lps_mm - spine.discs[place].canal_lps_mm)[1:])) for place in shared]
+    return not distances or float(np.median(distances)) <= AGREEMENT_MM
+
+
+def _disagreement(view: StackView) -> Problem:
+    message = f"Sagittal series {view.series.series_instance_uid} by itself names the disc levels differently from all together."
+    return Problem("levels_disagree", message)

@@ -1,0 +1,62 @@
+"""What a synthetic data set tells of a spine beyond the competition's coordinates: every disc and vertebra, in each series' coordinates."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lumbargrade.errors import InputError
+from lumbargrade.geometry.affine import FloatArray
+from lumbargrade.terms import Condition, Finding, Laterality, Level
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpineTruth:
+    """A synthetic patient's spine: LPS millimetres, before the patient moved.
+
+    Attributes:
+        findings: (3,) the site of each finding that some series shows.
+        discs: (n, 3, 3) front margin, back margin and canal of every disc, by name from the head down.
+        bodies: (n, 4, 3) corners of every vertebra's body in its middle sagittal plane, by name from the head down.
+        transitional: the disc at which the spine departs from the ordinary, None in an ordinary one.
+        moved_mm: (3,) by how much the patient had moved when a series was taken, by its folder's name.
+    """
+
+    findings: Mapping[Finding, FloatArray]
+    discs: Mapping[str, FloatArray]
+    bodies: Mapping[str, FloatArray]
+    transitional: str | None
+    moved_mm: Mapping[str, FloatArray]
+
+
+_DISC_OF_VARIANT = {"sacralised L5": "L5/S1", "lumbarised S1": "S1/S2"}
+
+
+def read_spine_truth(path: Path) -> SpineTruth:
+    """The spine in a study's ``truth.json``.
+
+    Raises:
+        InputError: not such a file, or one of an older version that told nothing of the spine.
+    """
+    try:
+        return _from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: tells nothing of the spine ({type(error).__name__}); make the synthetic data set anew") from error
+
+
+def _from_json(truth: Mapping[str, Any]) -> SpineTruth:
+    moved = {str(series["series_id"]): np.array(series["moved_mm"], np.float64) for series in truth["series"]}
+    findings = {}
+    for entry in truth["findings"]:
+        if entry["label"] is not None:
+            side = Laterality(entry["laterality"]) if entry["laterality"] else None
+            point = np.array(entry["label"]["point_lps_mm"], np.float64) - moved[str(entry["label"]["series_id"])]
+            findings[Finding(Condition(entry["condition"]), side, Level(entry["level"]))] = point
+    spine = truth["spine"]
+    discs = {each["name"]: np.array([each["front_lps_mm"], each["back_lps_mm"], each["canal_lps_mm"]]) for each in spine["discs"]}
+    bodies = {each["name"]: np.array(each["corners_lps_mm"]) for each in spine["vertebrae"]}
+    transitional = _DISC_OF_VARIANT.get(truth["anatomy"]["bones"]["variants"]["lumbosacral"])
+    return SpineTruth(findings, discs, bodies, transitional, moved)
