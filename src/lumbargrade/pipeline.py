@@ -12,13 +12,15 @@ from lumbargrade.dicom import StudySource, read_study
 from lumbargrade.errors import InputError, LumbarGradeError, ModelFileError
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.grade import grade_sites, grade_study, sites_from_points
-from lumbargrade.localise import locate_levels
+from lumbargrade.localise import Localisation, locate_levels
 from lumbargrade.models import ModelBundle, Network, load_bundle
-from lumbargrade.study import Grade, LevelLocation, Problem, Study, StudyGrades
+from lumbargrade.study import Grade, Problem, Study, StudyGrades
 from lumbargrade.terms import Finding, SeriesRole
 
 LOCALISER = "localiser"
 """The localising network's name in a model's manifest."""
+NOTHING_LOCATED = frozenset({"no_sagittal", "no_levels"})
+"""Codes of the localiser's problems that say why no level at all was found."""
 
 Result = TypeVar("Result")
 
@@ -58,8 +60,8 @@ class Pipeline:
         """
         return cls(load_bundle(folder, threads))
 
-    def grade_source(self, source: StudySource, roles: Mapping[str, SeriesRole] | None = None) -> GradedStudy:
-        """Read a study that ``find_studies`` found, and grade it; ``roles`` as in ``read_study``.
+    def grade_source(self, source: StudySource, roles: Mapping[str, SeriesRole] | None = None, *, shift: int = 0) -> GradedStudy:
+        """Read a study that ``find_studies`` found, and grade it; ``roles`` as in ``read_study``, ``shift`` as in ``grade``.
 
         Raises:
             DicomError: nothing usable in it.
@@ -67,17 +69,27 @@ class Pipeline:
         """
         start = time.perf_counter()
         study = read_study(source, roles)
-        return GradedStudy(study, self.grade(study), time.perf_counter() - start)
+        return GradedStudy(study, self.grade(study, shift=shift), time.perf_counter() - start)
 
-    def grade(self, study: Study) -> StudyGrades:
-        """Locate the levels, then grade the 25 findings there.
+    def locate(self, study: Study, *, shift: int = 0) -> Localisation:
+        """Locate the levels alone; ``shift`` as in ``grade``.
 
         Raises:
             ModelFileError: the model lacks a part.
         """
-        found = locate_levels(study, self._localisers())
-        grades = grade_study(study, found.locations, self.bundle.members)
-        return self._answer(found.locations, grades, (*study.problems, *found.problems))
+        return locate_levels(study, self._localisers(), shift)
+
+    def grade(self, study: Study, *, shift: int = 0) -> StudyGrades:
+        """Locate the levels, then grade the 25 findings there.
+
+        ``shift`` overrules how the levels were counted: with +1 every disc is named one level lower, with -1 one higher.
+
+        Raises:
+            ModelFileError: the model lacks a part.
+        """
+        found = self.locate(study, shift=shift)
+        grades = grade_study(study, found.locations, self.bundle.members, _why_nothing_located(found), found.moved_mm)
+        return self._answer(found, grades, (*study.problems, *found.problems))
 
     def grade_at(self, study: Study, points_lps_mm: Mapping[Finding, FloatArray]) -> StudyGrades:
         """Grade at given (3,) points instead; a canal without one is looked for midway between its level's subarticular points.
@@ -86,7 +98,7 @@ class Pipeline:
             ModelFileError: the model lacks a part.
         """
         grades = grade_sites(study, sites_from_points(points_lps_mm), self.bundle.members, lambda finding: "no coordinates were given")
-        return self._answer((), grades, study.problems)
+        return self._answer(Localisation((), ()), grades, study.problems)
 
     def _localisers(self) -> list[Network]:
         members = self.bundle.members
@@ -94,9 +106,15 @@ class Pipeline:
             raise ModelFileError(f"the model {self.bundle.name!r} lacks the network {LOCALISER!r}; every member needs one")
         return [member.networks[LOCALISER] for member in members]
 
-    def _answer(self, locations: tuple[LevelLocation, ...], grades: tuple[Grade, ...], problems: tuple[Problem, ...]) -> StudyGrades:
-        bundle = self.bundle
-        return StudyGrades(locations, grades, tuple(dict.fromkeys(problems)), bundle.name, bundle.version, bundle.sha256)
+    def _answer(self, found: Localisation, grades: tuple[Grade, ...], problems: tuple[Problem, ...]) -> StudyGrades:
+        bundle, once = self.bundle, tuple(dict.fromkeys(problems))
+        return StudyGrades(found.locations, grades, once, bundle.name, bundle.version, bundle.sha256, found.numbering)
+
+
+def _why_nothing_located(found: Localisation) -> str | None:
+    """The localiser's refusal as a phrase that fits the reason of a finding; None where it found levels."""
+    messages = [problem.message for problem in found.problems if problem.code in NOTHING_LOCATED]
+    return messages[0][:1].lower() + messages[0][1:].rstrip(".") if messages else None
 
 
 def for_each_study(sources: Iterable[StudySource], step: Callable[[StudySource], Result]) -> Iterator[Result | StudyFailure]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lumbargrade.errors import ModelFileError
-from lumbargrade.grade import Calibration, finding_logits, grade_sites, grade_study, site_logits, sites_from_locations
+from lumbargrade.grade import Calibration, grade_sites, grade_study, site_logits, sites_from_locations
 from lumbargrade.models import Member
 from lumbargrade.study import LevelLocation
 from lumbargrade.terms import FINDINGS, Condition, Finding, Laterality, Level, SeriesRole
@@ -39,7 +39,8 @@ def members(tmp_path_factory):
 
 def location(level, z, x=0.0):
     sides = {side: CENTER + np.array([x + side.lps_sign * 11.0, 1.0, z]) for side in Laterality}
-    return LevelLocation(level, CENTER + np.array([x, 0.7, z]), np.array([0.0, 0.0, 1.0]), sides, sides, 0.9)
+    canal = CENTER + np.array([x, 0.7, z])
+    return LevelLocation(level, canal, canal + np.array([0.0, -27.0, 0.0]), np.array([0.0, 0.0, 1.0]), sides, sides, 0.9)
 
 
 LOCATIONS = [location(Level.L3_L4, 9.4, 1.1), location(Level.L4_L5, -7.7)]
@@ -66,6 +67,12 @@ def test_a_study_gets_25_grades_in_order_and_unfound_levels_say_so(study, member
         found = grade.finding.level in (Level.L3_L4, Level.L4_L5)
         assert grade.is_graded is found
         assert grade.reason == (None if found else f"level {grade.finding.level.value} was not found")
+
+
+def test_where_no_level_was_located_every_finding_has_the_one_reason(study, members):
+    grades = grade_study(study, [], members, "no lumbar level could be named: too few discs")
+    assert tuple(grade.finding for grade in grades) == FINDINGS
+    assert {grade.reason for grade in grades} == {"no lumbar level could be named: too few discs"}
 
 
 def test_missing_series_are_named_and_the_canal_does_with_either(study, members):
@@ -107,10 +114,11 @@ def test_a_mirrored_patient_swaps_the_sides_and_nothing_else(study, members, mir
 
     def mirrored(one):
         sides = {side: one.foramen_lps_mm[side.opposite] * flip for side in Laterality}
-        return LevelLocation(one.level, one.canal_lps_mm * flip, one.disc_normal * flip, sides, sides, one.confidence)
+        canal, disc = one.canal_lps_mm * flip, one.disc_center_lps_mm * flip
+        return LevelLocation(one.level, canal, disc, one.disc_normal * flip, sides, sides, one.confidence)
 
-    straight = finding_logits(study, LOCATIONS, members[0].networks)
-    reflected = finding_logits(mirror(study), [mirrored(one) for one in LOCATIONS], members[0].networks)
+    straight = site_logits(study, sites_from_locations(LOCATIONS), members[0].networks)
+    reflected = site_logits(mirror(study), sites_from_locations([mirrored(one) for one in LOCATIONS]), members[0].networks)
     paired = [finding for finding in straight if finding.condition.is_paired]
     assert len(paired) == 8
     for finding in paired:
@@ -119,7 +127,7 @@ def test_a_mirrored_patient_swaps_the_sides_and_nothing_else(study, members, mir
 
 
 def test_storage_changes_no_logit(study, members, storage):
-    first, second = (finding_logits(one, LOCATIONS, members[0].networks) for one in (study, storage(study)))
+    first, second = (site_logits(one, sites_from_locations(LOCATIONS), members[0].networks) for one in (study, storage(study)))
     for finding, logits in first.items():
         np.testing.assert_allclose(second[finding].values, logits.values, atol=2e-5)
 

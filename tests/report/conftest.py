@@ -121,7 +121,8 @@ def _location(level: Level) -> LevelLocation:
     }
     canal = site_lps_mm(Finding(Condition.SPINAL_CANAL_STENOSIS, None, level))
     foramina, subarticular = points[Condition.NEURAL_FORAMINAL_NARROWING], points[Condition.SUBARTICULAR_STENOSIS]
-    return LevelLocation(level, canal, np.array([0.0, 0.0, 1.0]), foramina, subarticular, 0.98765)
+    disc = canal + np.array([0.25, -27.0, 0.5])
+    return LevelLocation(level, canal, disc, np.array([0.0, 0.6, 0.8]), foramina, subarticular, 0.98765)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ def test_document_has_the_promised_fields_in_the_promised_order(case):
         "study",
         "series",
         "levels",
+        "numbering",
         "findings",
         "problems",
         "model",
@@ -47,7 +48,15 @@ def test_series_entry_names_role_reason_counts_and_problems(case):
 def test_levels_have_their_point_rounded_to_hundredths(case):
     levels = result_document(case.study, case.grades, 0.0)["levels"]
     assert [entry["level"] for entry in levels] == ["L1/L2", "L2/L3", "L3/L4", "L4/L5", "L5/S1"]
-    assert levels[3] == {"level": "L4/L5", "canal_point_lps_mm": [7.5, 0.0, -39.0], "confidence": 0.9877}
+    assert levels[3] == {
+        "level": "L4/L5",
+        "canal_point_lps_mm": [7.5, 0.0, -39.0],
+        "confidence": 0.9877,
+        "disc_center_lps_mm": [7.75, -27.0, -38.5],
+        "disc_normal": [0.0, 0.6, 0.8],
+        "foramen_lps_mm": {"left": [24.5, -3.0, -39.0], "right": [-11.5, -3.0, -39.0]},
+        "subarticular_lps_mm": {"left": [15.5, -3.0, -39.0], "right": [-2.5, -3.0, -39.0]},
+    }
 
 
 def test_all_25_findings_come_in_order_with_the_patients_side(case):

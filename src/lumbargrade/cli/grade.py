@@ -25,6 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where each study gets a folder of its own name")
     parser.add_argument("--models", type=Path, metavar="RUN_DIR", help="a training run's model instead of the one that ships")
+    parser.add_argument(
+        "--shift-levels",
+        type=int,
+        choices=(-1, 1),
+        default=0,
+        metavar="+1|-1",
+        help="overrule how the levels were counted: --shift-levels +1 names every disc one level lower (the disc called L4/L5 becomes "
+        "L5/S1), --shift-levels -1 one level higher; of every study given",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     if sources:
         options.output.mkdir(parents=True, exist_ok=True)
     done = failed = 0
-    outcomes = for_each_study(sources, lambda source: _grade(pipeline, source, options.output))
+    outcomes = for_each_study(sources, lambda source: _grade(pipeline, source, options.output, options.shift_levels))
     for outcome in tqdm(outcomes, "grading", len(sources), unit="study", disable=options.quiet or len(sources) < 2):
         if isinstance(outcome, StudyFailure):
             failed += 1
@@ -78,18 +87,21 @@ def _file_name(folder: str) -> str:
     return "study" if name in ("", ".", "..") else name
 
 
-def _grade(pipeline: "Pipeline", source: "StudySource", output: Path) -> str:
+def _grade(pipeline: "Pipeline", source: "StudySource", output: Path, shift: int) -> str:
     """Grade one study and write its report; returns the line that says so."""
     from lumbargrade.report import write_report
 
-    graded = pipeline.grade_source(source)
+    graded = pipeline.grade_source(source, shift=shift)
     folder = output / source.folder
     write_report(folder, graded.study, graded.grades, graded.seconds)
     return f"{source.folder}: {_counts(graded.grades)}; {folder / 'report.html'}"
 
 
 def _counts(grades: "StudyGrades") -> str:
-    """``2 severe, 5 moderate, 25 of 25 graded``."""
+    """``2 severe, 5 moderate, 25 of 25 graded``; where none was, the reason that most findings have."""
     severities = Counter(grade.probabilities.severity for grade in grades.grades if grade.probabilities)
+    if not severities:
+        ((reason, _),) = Counter(grade.reason for grade in grades.grades).most_common(1)
+        return f"0 of {len(grades.grades)} graded: {reason}"
     severe, moderate = severities[Severity.SEVERE], severities[Severity.MODERATE]
     return f"{severe} severe, {moderate} moderate, {severities.total()} of {len(grades.grades)} graded"

@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "train localiser and grader on a labelled data set",
     "predict": "write the competition's submission for a data set",
     "score": "the competition's metric of a submission",
+    "levels": "measure how well levels are located, against a data set's label coordinates or SPIDER's",
 }
 
 EXIT_DONE, EXIT_USAGE, EXIT_UNUSABLE, EXIT_SOME_FAILED, EXIT_MODEL = 0, 2, 3, 4, 5

@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN_DIR",
         help="a model to take networks from that the configuration does not train (the shipped one)",
     )
+    parser.add_argument(
+        "--start-from", type=Path, metavar="RUN_DIR", help="a model whose localiser is trained on instead of one that knows nothing"
+    )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="prepared studies, to share between runs (RUN_DIR/cache)")
 
 
@@ -44,7 +47,9 @@ def run(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     if options.seed is not None:
         config = replace(config, seed=options.seed)
-    run_options = RunOptions(options.folds, options.workers or os.cpu_count() or 1, options.cache, options.models, options.quiet)
+    run_options = RunOptions(
+        options.folds, options.workers or os.cpu_count() or 1, options.cache, options.models, options.start_from, options.quiet
+    )
     record = train_run(options.data, options.output, config, run_options, _warn)
     print(_summary(record["held_out"], options.output))  # noqa: T201
     return 0

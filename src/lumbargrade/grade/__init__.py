@@ -5,14 +5,15 @@ competition's metric: the probabilities are those of the patient in hand, not ti
 """
 
 from lumbargrade.grade.calibration import Calibration, Logits
-from lumbargrade.grade.grading import finding_logits, grade_sites, grade_study, site_logits
+from lumbargrade.grade.grading import SiteCrops, crop_sites, grade_sites, grade_study, site_logits
 from lumbargrade.grade.site import Site, sites_from_locations, sites_from_points
 
 __all__ = [
     "Calibration",
     "Logits",
     "Site",
-    "finding_logits",
+    "SiteCrops",
+    "crop_sites",
     "grade_sites",
     "grade_study",
     "site_logits",

@@ -57,7 +57,7 @@ def cut_crop(choice: SliceChoice, site: Site, recipe: CropRecipe, slices: int = 
     columns_to, rows_to, slices_to = recipe.picture_axes(site.finding.laterality)
     right, down = nearest_picture_axes(choice.instance.affine, columns_to, rows_to)
     affine = choice.instance.affine
-    point = np.asarray(site.point_lps_mm, np.float64)
+    point = np.asarray(site.seen_in(choice.series.series_instance_uid).point_lps_mm, np.float64)
     center = point - affine.distances_mm(point)[0] * affine.normal
     step = 1 if float(choice.stack.normal @ slices_to) >= 0 else -1
     around = neighbours(choice.stack, choice.index, step, slices // 2)

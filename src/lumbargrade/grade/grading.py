@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumbargrade.errors import ModelFileError
+from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.grade.calibration import Calibration, Logits
 from lumbargrade.grade.crop import Crop, crop_site
 from lumbargrade.grade.recipe import LOGITS_OUTPUT, NETWORK_NAMES, PRESENT_INPUT, RECIPES
@@ -35,13 +36,24 @@ class SiteCrops:
         return "; ".join(crop.reason for crop in self.crops if isinstance(crop, NoSlice))
 
 
-def grade_study(study: Study, locations: Sequence[LevelLocation], members: Sequence[Member]) -> tuple[Grade, ...]:
+def grade_study(
+    study: Study,
+    locations: Sequence[LevelLocation],
+    members: Sequence[Member],
+    why_none: str | None = None,
+    moved_mm: Mapping[str, FloatArray] | None = None,
+) -> tuple[Grade, ...]:
     """The 25 grades in the order of ``FINDINGS``, read at located levels; members are averaged in probability.
+
+    ``why_none`` is why no level was located, where that is known: the reason of every finding then, instead of its own level's absence.
+    ``moved_mm`` is how far the patient had moved before each series, as in ``Site``.
 
     Raises:
         ModelFileError: a member lacks a network or its calibration.
     """
-    return grade_sites(study, sites_from_locations(locations), members, lambda finding: f"level {finding.level.value} was not found")
+    return grade_sites(
+        study, sites_from_locations(locations, moved_mm), members, lambda finding: why_none or f"level {finding.level.value} was not found"
+    )
 
 
 def grade_sites(
@@ -59,13 +71,8 @@ def grade_sites(
     return tuple(_grade(finding, crops.get(finding), opinions, why_absent) for finding in FINDINGS)
 
 
-def finding_logits(study: Study, locations: Sequence[LevelLocation], networks: Mapping[str, Network]) -> dict[Finding, Logits]:
-    """Raw, uncalibrated logits of every finding that can be graded; for fitting a calibration on held-out studies."""
-    return site_logits(study, sites_from_locations(locations), networks)
-
-
 def site_logits(study: Study, sites: Mapping[Finding, Site], networks: Mapping[str, Network]) -> dict[Finding, Logits]:
-    """``finding_logits`` at given sites."""
+    """Raw, uncalibrated logits of every finding that can be graded; for fitting a calibration on held-out studies."""
     return _run_networks(crop_sites(study, sites), networks)
 
 

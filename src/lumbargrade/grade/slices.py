@@ -1,5 +1,6 @@
 """Which slice of a study shows a site best, over all series of a role and all their stacks, or why none does."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -44,11 +45,18 @@ class NoSlice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidate:
+    """One slice.
+
+    Attributes:
+        distance_mm: of its plane from the site, and if axial from the disc there: the larger.
+        outside_mm: how far the site, seen along the slice's normal, lies beyond the edge of the picture.
+    """
+
     choice: SliceChoice
     distance_mm: float
     tilt_deg: float
     cost_mm: float
-    in_picture: bool
+    outside_mm: float
 
 
 def choose_slice(study: Study, site: Site, recipe: CropRecipe) -> SliceChoice | NoSlice:
@@ -67,24 +75,35 @@ def choose_slice(study: Study, site: Site, recipe: CropRecipe) -> SliceChoice | 
     if not level:
         found = min(candidate.tilt_deg for candidate in near)
         return NoSlice(f"{words} slices near the {target} are tilted {found:.0f} degrees from {axis_name} (limit {limit_deg:g} degrees)")
-    showing = [candidate for candidate in level if candidate.in_picture]
+    showing = [candidate for candidate in level if candidate.outside_mm == 0]
     if not showing:
-        return NoSlice(f"the {target} lies outside the {words} pictures")
+        found = min(candidate.outside_mm for candidate in level)
+        return NoSlice(f"the {target} lies {found:.1f} mm outside the {words} pictures")
     return min(showing, key=lambda candidate: _rank(candidate, recipe)).choice
 
 
 def _candidates(study: Study, site: Site, recipe: CropRecipe) -> Iterator[_Candidate]:
-    point = np.asarray(site.point_lps_mm, np.float64).reshape(1, 3)
     for series in study.with_role(recipe.role):
+        here = site.seen_in(series.series_instance_uid)
+        point = np.asarray(here.point_lps_mm, np.float64)
+        targets = np.stack([point] if recipe.role.is_sagittal else [point, here.disc_lps_mm])
         for stack in series.stacks:
             tilt_deg = angle_between_deg(stack.normal, _tilt_axis(site, recipe))
             penalty_mm = MM_PER_DEGREE * tilt_deg if _is_against_disc(site, recipe) else 0.0
             for index, instance in enumerate(stack.instances):
-                distance_mm = abs(float(instance.affine.distances_mm(point)[0]))
-                column, row = instance.affine.to_px(point)[0]
-                rows, columns = instance.shape
-                in_picture = bool(0 <= column <= columns - 1 and 0 <= row <= rows - 1)
-                yield _Candidate(SliceChoice(series, stack, index), distance_mm, tilt_deg, distance_mm + penalty_mm, in_picture)
+                distances_mm = np.abs(instance.affine.distances_mm(targets))
+                cost_mm = float(distances_mm[0]) + penalty_mm
+                yield _Candidate(
+                    SliceChoice(series, stack, index), float(distances_mm.max()), tilt_deg, cost_mm, _outside_mm(instance, point)
+                )
+
+
+def _outside_mm(instance: Instance, point_lps_mm: FloatArray) -> float:
+    column, row = instance.affine.to_px(point_lps_mm)[0].tolist()
+    rows, columns = instance.shape
+    beyond_columns = max(-column, column - (columns - 1), 0.0) * instance.affine.column_spacing_mm
+    beyond_rows = max(-row, row - (rows - 1), 0.0) * instance.affine.row_spacing_mm
+    return math.hypot(beyond_columns, beyond_rows)
 
 
 def _is_against_disc(site: Site, recipe: CropRecipe) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lumbargrade.geometry.affine import FloatArray
-from lumbargrade.terms import Laterality
+from lumbargrade.terms import Laterality, Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,25 @@ class Offset:
     cranial_mm: float
 
 
-FORAMEN_OFFSET = Offset(17.0, 4.0, 7.0)
-"""The middle of the keyhole between the pedicles, above the disc plane: the median of 60 phantom patients."""
-SUBARTICULAR_OFFSET = Offset(9.5, 4.0, 1.0)
-"""The anterolateral corner of the canal, where the next root leaves the sac: the median of 60 phantom patients."""
-DISC_BACK_MM, DISC_FRONT_MM = 9.0, 45.0
-"""How far before the canal point the margins of a disc lie."""
+FORAMEN_OFFSETS = {
+    Level.L1_L2: Offset(16.1, 4.8, 5.9),
+    Level.L2_L3: Offset(16.4, 4.4, 5.8),
+    Level.L3_L4: Offset(16.9, 4.4, 5.8),
+    Level.L4_L5: Offset(17.8, 4.6, 5.7),
+    Level.L5_S1: Offset(19.0, 4.9, 4.7),
+}
+"""The middle of the keyhole between the pedicles, above the disc plane."""
+SUBARTICULAR_OFFSETS = {
+    Level.L1_L2: Offset(8.8, 4.8, -0.1),
+    Level.L2_L3: Offset(9.1, 4.5, -0.2),
+    Level.L3_L4: Offset(9.4, 4.4, -0.2),
+    Level.L4_L5: Offset(10.1, 4.6, -0.3),
+    Level.L5_S1: Offset(11.0, 4.9, -1.3),
+}
+"""The anterolateral corner of the canal, where the next root leaves the sac."""
+DISC_BACK_MM, DISC_FRONT_MM = 7.6, 43.0
+"""How far before the canal point the margins of a disc lie. These numbers are medians of 60 phantom patients
+(``validation/level_offsets.py``)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,8 +9,8 @@ from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.localise.anatomy import (
     DISC_BACK_MM,
     DISC_FRONT_MM,
-    FORAMEN_OFFSET,
-    SUBARTICULAR_OFFSET,
+    FORAMEN_OFFSETS,
+    SUBARTICULAR_OFFSETS,
     LevelFrame,
     canal_directions,
     disc_normal,
@@ -93,14 +93,14 @@ def _level(
     normal = disc_normal(front.point_lps_mm, back.point_lps_mm, direction) if seen else direction
     frame = LevelFrame.at(canal, normal)
     center = (front.point_lps_mm + back.point_lps_mm) / 2 if seen else canal + (DISC_BACK_MM + DISC_FRONT_MM) / 2 * frame.anterior
-    foramina = {side: _foramen(views, frame.place(FORAMEN_OFFSET, side)) for side in Laterality}
+    foramina = {side: _foramen(views, frame.place(FORAMEN_OFFSETS[level], side)) for side in Laterality}
     return LevelLocation(
         level,
         canal,
         center,
         normal,
         foramina,
-        {side: frame.place(SUBARTICULAR_OFFSET, side) for side in Laterality},
+        {side: frame.place(SUBARTICULAR_OFFSETS[level], side) for side in Laterality},
         float(np.clip(disc.heat**0.5 * confidence, 0.0, 1.0)),
     )
 

@@ -1,14 +1,16 @@
 """The whole localiser on one page: prepare every sagittal stack, run the networks, find and name one chain of discs, place landmarks."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from lumbargrade.errors import InputError
+from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.geometry.orientation import AnatomicalPlane
 from lumbargrade.localise.channels import INPUT_NAME, OUTPUT_NAME
 from lumbargrade.localise.decode import find_spine, locate
+from lumbargrade.localise.motion import axial_motion
 from lumbargrade.localise.numbering import absent_levels, number_levels, why_not_lumbar
 from lumbargrade.localise.prepare import PreparedStack, network_inputs, prepare_stack
 from lumbargrade.localise.view import Heat, StackView
@@ -24,12 +26,14 @@ SLICES_AT_ONCE = 8
 class Localisation:
     """Where the levels are, cranial first, each at most once; levels that were not found are absent and named in ``problems``.
 
-    ``numbering`` says what their names rest on; None where there are none.
+    ``numbering`` says what their names rest on; None where there are none. ``moved_mm`` is, by the UID of an axial series, the (3,)
+    millimetres to add to these points to find them there; absent for a series of which that cannot be told.
     """
 
     locations: tuple[LevelLocation, ...]
     problems: tuple[Problem, ...]
     numbering: Numbering | None = None
+    moved_mm: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 def locate_levels(study: Study, networks: Sequence[Network], shift: int = 0) -> Localisation:
@@ -57,7 +61,8 @@ def locate_levels(study: Study, networks: Sequence[Network], shift: int = 0) -> 
         return Localisation((), (*problems, Problem("no_levels", f"No lumbar level could be named: {reason}.")))
     numbering, doubts = number_levels(views, spine, shift)
     locations = locate(views, spine, numbering.confidence, shift)
-    return Localisation(locations, (*problems, *doubts, *absent_levels(locations)), numbering)
+    moved, movements = axial_motion(study, locations)
+    return Localisation(locations, (*problems, *doubts, *movements, *absent_levels(locations)), numbering, moved)
 
 
 def mean_heat(stack: PreparedStack, networks: Sequence[Network]) -> Heat:

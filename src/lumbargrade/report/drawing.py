@@ -74,12 +74,20 @@ class Canvas:
 
     def figure(self, description: str) -> Figure:
         """The picture with its marks."""
-        marks = self._marks.resize((self.width, self.height), Image.Resampling.BOX)
-        picture = Image.alpha_composite(Image.fromarray(self._grey).convert("RGBA"), marks).convert("RGB")
         stream = io.BytesIO()
-        picture.save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0, optimize=True)
+        self._picture().save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0, optimize=True)
         encoded = base64.b64encode(stream.getvalue()).decode("ascii")
         return Figure(f"data:image/jpeg;base64,{encoded}", self.width, self.height, description)
+
+    def png(self) -> bytes:
+        """The picture with its marks as a PNG file."""
+        stream = io.BytesIO()
+        self._picture().save(stream, "PNG", optimize=True)
+        return stream.getvalue()
+
+    def _picture(self) -> Image.Image:
+        marks = self._marks.resize((self.width, self.height), Image.Resampling.BOX)
+        return Image.alpha_composite(Image.fromarray(self._grey).convert("RGBA"), marks).convert("RGB")
 
 
 def _fine(position: tuple[float, float]) -> tuple[float, float]:

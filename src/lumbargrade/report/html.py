@@ -13,7 +13,9 @@ from lumbargrade.report.wording import (
     ROLE_WORDS,
     SEVERITY_SIGNS,
     SEVERITY_WORDS,
+    about_naming,
     column_heading,
+    numbering_line,
     of_severity,
     site_heading,
     site_words,
@@ -104,6 +106,7 @@ def render_report(study: Study, grades: StudyGrades, seconds: float) -> str:
         tuple(_key_image(study, grade) for grade in of_severity(grades, severity))
         for severity in (Severity.SEVERE, Severity.MODERATE, Severity.NORMAL_MILD)
     )
+    doubts, problems = about_naming(all_problems(study, grades))
     return (
         _environment()
         .get_template("report.html.j2")
@@ -121,7 +124,9 @@ def render_report(study: Study, grades: StudyGrades, seconds: float) -> str:
             mild=mild,
             not_graded=_reasons(grades),
             series=[_series_view(series) for series in study.series],
-            problems=all_problems(study, grades),
+            numbering=numbering_line(grades.numbering) if grades.numbering else None,
+            doubts=doubts,
+            problems=problems,
             software_version=__version__,
             seconds=f"{seconds:.1f}",
         )

@@ -7,8 +7,8 @@ from lumbargrade.geometry.orientation import AnatomicalPlane, anatomical_plane
 from lumbargrade.report.crop import Crop, cut_crop
 from lumbargrade.report.drawing import CUT_COLOR, SITE_COLOR, Canvas, Figure
 from lumbargrade.report.figures import annotate, find_evidence
+from lumbargrade.report.level_picture import nearest_sagittal
 from lumbargrade.study import Instance, LevelLocation, Study, StudyGrades
-from lumbargrade.terms import SeriesRole
 
 MARGIN_MM = 45.0
 SPACING_MM = 0.25
@@ -40,12 +40,7 @@ def overview_image(study: Study, grades: StudyGrades) -> Figure | None:
 
 def mid_sagittal(study: Study, locations: tuple[LevelLocation, ...]) -> Instance | None:
     """The sagittal slice with the smallest mean distance to the canal points; T2 where there is one, else T1."""
-    candidates = study.with_role(SeriesRole.SAGITTAL_T2) or study.with_role(SeriesRole.SAGITTAL_T1)
-    instances = [instance for series in candidates for instance in series.instances]
-    if not instances or not locations:
-        return None
-    canal = _canal_points(locations)
-    return min(instances, key=lambda instance: float(np.abs(instance.affine.distances_mm(canal)).mean()))
+    return nearest_sagittal(study, [location.canal_lps_mm for location in locations])
 
 
 def axial_key_slices(study: Study, grades: StudyGrades) -> tuple[Instance, ...]:

@@ -1,21 +1,21 @@
 """``result.json``: the stable, machine-readable answer for one study (schema ``lumbargrade/result/1``)."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from lumbargrade import __version__
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.report.files import write_atomically
-from lumbargrade.study import Evidence, Grade, LevelLocation, Probabilities, Problem, Series, Study, StudyGrades
-from lumbargrade.terms import INTENDED_USE, SEVERITIES
+from lumbargrade.study import Evidence, Grade, LevelLocation, Numbering, Probabilities, Problem, Series, Study, StudyGrades
+from lumbargrade.terms import INTENDED_USE, SEVERITIES, Laterality
 
 SCHEMA = "lumbargrade/result/1"
 
 
 def result_document(study: Study, grades: StudyGrades, seconds: float) -> dict[str, Any]:
-    """Everything known about one study as JSON values: millimetres (LPS) and pixels to 2 decimals, probabilities to 6.
+    """Everything known about one study as JSON values: millimetres (LPS) and pixels to 2 decimals, probabilities to 6, directions to 4.
 
     ``findings`` holds all 25 in the order of ``FINDINGS``; one that is not graded has its reason, and null severity and probabilities.
     """
@@ -24,6 +24,7 @@ def result_document(study: Study, grades: StudyGrades, seconds: float) -> dict[s
         "study": {"study_instance_uid": study.study_instance_uid, "folder": study.folder},
         "series": [_series_entry(series) for series in study.series],
         "levels": [_level_entry(location) for location in grades.locations],
+        "numbering": _numbering_entry(grades.numbering) if grades.numbering else None,
         "findings": [finding_entry(grade) for grade in grades.grades],
         "problems": _problem_entries(all_problems(study, grades)),
         "model": {"name": grades.model_name, "version": grades.model_version, "sha256": grades.model_sha256},
@@ -83,6 +84,26 @@ def _level_entry(location: LevelLocation) -> dict[str, Any]:
         "level": location.level.value,
         "canal_point_lps_mm": _millimetres(location.canal_lps_mm),
         "confidence": round(float(location.confidence), 4),
+        "disc_center_lps_mm": _millimetres(location.disc_center_lps_mm),
+        "disc_normal": [round(float(value), 4) for value in location.disc_normal],
+        "foramen_lps_mm": _sides(location.foramen_lps_mm),
+        "subarticular_lps_mm": _sides(location.subarticular_lps_mm),
+    }
+
+
+def _sides(points_lps_mm: Mapping[Laterality, FloatArray]) -> dict[str, list[float]]:
+    return {side.value: _millimetres(points_lps_mm[side]) for side in Laterality}
+
+
+def _numbering_entry(numbering: Numbering) -> dict[str, Any]:
+    sacrum = numbering.sacrum_lps_mm
+    return {
+        "basis": numbering.basis,
+        "confidence": round(float(numbering.confidence), 4),
+        "discs_above": numbering.discs_above,
+        "sacrum_point_lps_mm": None if sacrum is None else _millimetres(sacrum),
+        "transitional": round(float(numbering.transitional), 4),
+        "shift": numbering.shift,
     }
 
 

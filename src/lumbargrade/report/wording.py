@@ -1,6 +1,8 @@
 """The words and figures that a reader of the report sees."""
 
-from lumbargrade.study import Grade, Probabilities, StudyGrades
+from collections.abc import Iterable
+
+from lumbargrade.study import Grade, Numbering, Probabilities, Problem, StudyGrades
 from lumbargrade.terms import Condition, Finding, Laterality, SeriesRole, Severity
 
 SEVERITY_WORDS = {Severity.NORMAL_MILD: "Normal/mild", Severity.MODERATE: "Moderate", Severity.SEVERE: "Severe"}
@@ -11,6 +13,16 @@ ROLE_WORDS = {
     SeriesRole.AXIAL_T2: "Axial T2",
     SeriesRole.OTHER: "Not used",
 }
+NAMING_DOUBTS = frozenset(
+    {"levels_shifted", "transitional_vertebra", "levels_uncertain", "levels_disagree", "sacrum_not_seen", "no_levels", "no_sagittal"}
+)
+"""Codes of the problems that put the name of a level in question; they stand above the table."""
+_SURENESS = (
+    (0.95, "The names are very likely right"),
+    (0.8, "The names are likely right"),
+    (0.0, "The names may be one level off: check them on the overview picture"),
+)
+"""From this confidence on, these words; below 0.8 the localiser calls its own count uncertain."""
 _SITE_WORDS = {
     Condition.SPINAL_CANAL_STENOSIS: "spinal canal",
     Condition.NEURAL_FORAMINAL_NARROWING: "neural foramen",
@@ -48,6 +60,19 @@ def whole_percents(probabilities: Probabilities) -> tuple[int, ...]:
     for index in sorted(range(3), key=lambda index: whole[index] - exact[index])[: 100 - sum(whole)]:
         whole[index] += 1
     return tuple(whole)
+
+
+def numbering_line(numbering: Numbering) -> str:
+    """What the names of the levels rest on and how sure they are: the basis, then ``The names are very likely right (97 %).``"""
+    sure = next(words for least, words in _SURENESS if numbering.confidence >= least)
+    return f"{numbering.basis} {sure} ({100 * numbering.confidence:.0f} %)."
+
+
+def about_naming(problems: Iterable[Problem]) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """The problems that put the levels' names in question, and the others."""
+    every = tuple(problems)
+    doubts = tuple(problem for problem in every if problem.code in NAMING_DOUBTS)
+    return doubts, tuple(problem for problem in every if problem not in doubts)
 
 
 def of_severity(grades: StudyGrades, severity: Severity) -> tuple[Grade, ...]:

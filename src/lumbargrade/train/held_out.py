@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumbargrade.competition import MaskedFloats
-from lumbargrade.grade import finding_logits, sites_from_locations
+from lumbargrade.grade import site_logits, sites_from_locations
 from lumbargrade.localise import locate_levels
 from lumbargrade.models import Network
 from lumbargrade.side_by_side import run_side_by_side
@@ -111,8 +111,9 @@ def _predict(task: _Task) -> HeldOutStudies:
 
 def _predict_study(labelled: LabelledStudy, networks: Mapping[str, Network]) -> HeldOutStudies:
     study, landmarks = read_labelled_study(labelled)
-    locations = locate_levels(study, [networks["localiser"]]).locations
-    sites, logits = sites_from_locations(locations), finding_logits(study, locations, networks)
+    found = locate_levels(study, [networks["localiser"]])
+    sites = sites_from_locations(found.locations, found.moved_mm)
+    logits = site_logits(study, sites, networks)
     values, errors = np.zeros((1, len(FINDINGS), 3)), np.zeros((1, len(FINDINGS)))
     has_error = np.zeros(errors.shape, bool)
     for index, finding in enumerate(FINDINGS):

@@ -14,7 +14,7 @@ from lumbargrade.localise.prepare import network_inputs
 from lumbargrade.terms import LEVELS
 from lumbargrade.train.augment import CropShape, photometric, sampling_positions, visible_field
 from lumbargrade.train.config import Schedule
-from lumbargrade.train.localiser_network import LocaliserNetwork
+from lumbargrade.train.localiser_network import LocaliserNetwork, read_localiser
 from lumbargrade.train.localiser_samples import (
     FINDING_SITES,
     REGION_CHANNELS,
@@ -57,7 +57,7 @@ class Batch(NamedTuple):
     taught: Tensor
 
 
-class _Slice(NamedTuple):
+class TrainingSlice(NamedTuple):
     """One slice of a ``LocaliserSample``."""
 
     pixels: NDArray[np.uint8]
@@ -66,7 +66,7 @@ class _Slice(NamedTuple):
     labelled: NDArray[np.bool_]
     corners_px: NDArray[np.float32]
     region_distances_mm: NDArray[np.float32]
-    knows_spine: bool
+    complete: NDArray[np.bool_]
 
 
 def train_localiser(
@@ -77,20 +77,22 @@ def train_localiser(
     crop: CropShape | None = None,
     label: str = "localiser",
     line: int = 0,
+    start: bytes | None = None,
 ) -> nn.Module:
     """A network trained on the samples; its weights depend on nothing but the arguments and the number of threads.
 
-    ``label`` and ``line`` are those of the progress bar.
+    ``label`` and ``line`` are those of the progress bar; ``start`` is the file of a localiser to go on from, None to begin anew.
 
     Raises:
         ValueError: no samples.
+        ModelFileError: ``start`` cannot be trained on.
     """
     if not samples:
         raise ValueError("no studies to train the localiser on; at least one is needed")
     shape = crop or CropShape()
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    network = LocaliserNetwork()
+    network = LocaliserNetwork() if start is None else read_localiser(start)
     fit(network, lambda _: make_batch(samples, schedule.batch_size, shape, random), localiser_loss, schedule, label, quiet, line)
     return network
 
@@ -120,9 +122,9 @@ def make_batch(samples: Sequence[LocaliserSample], count: int, crop: CropShape, 
     return Batch(inputs, heat, taught.float()[:, :, None, None])
 
 
-def taught_channels(chosen: _Slice) -> NDArray[np.bool_]:
+def taught_channels(chosen: TrainingSlice) -> NDArray[np.bool_]:
     """(19,) which channels one slice teaches: what is unlabelled is unknown, not absent."""
-    taught = np.full(CHANNELS, chosen.knows_spine)
+    taught = chosen.complete.copy()
     canal, left, right = chosen.labelled[: len(FINDING_SITES)].reshape(3, _LEVELS)
     _, near_left, near_right = np.abs(chosen.distances_mm[: len(FINDING_SITES)]).reshape(3, _LEVELS) < ONE_SIDE_REACH_MM
     taught[CANAL_CHANNELS] = canal
@@ -132,23 +134,23 @@ def taught_channels(chosen: _Slice) -> NDArray[np.bool_]:
     return taught
 
 
-def _random_slice(sample: LocaliserSample, random: np.random.Generator) -> _Slice:
+def _random_slice(sample: LocaliserSample, random: np.random.Generator) -> TrainingSlice:
     findings = sample.distances_mm[:, : len(FINDING_SITES)][:, sample.labelled[: len(FINDING_SITES)]]
     near = np.flatnonzero((np.abs(findings) < NEAR_LANDMARK_MM).any(1))
     pool = near if near.size and random.random() < NEAR_LANDMARK_SHARE else np.arange(len(sample.slices))
     index = int(random.choice(pool))
-    return _Slice(
+    return TrainingSlice(
         sample.slices[index],
         sample.points_px[index],
         sample.distances_mm[index],
         sample.labelled,
         sample.corners_px[index],
         sample.region_distances_mm[index],
-        bool(sample.knows_spine),
+        sample.complete,
     )
 
 
-def _crop_center(chosen: _Slice, random: np.random.Generator) -> NDArray[np.float64]:
+def _crop_center(chosen: TrainingSlice, random: np.random.Generator) -> NDArray[np.float64]:
     points = chosen.points_px[: len(FINDING_SITES)][chosen.labelled[: len(FINDING_SITES)]]
     return np.asarray(points.mean(0) + random.normal(0, CENTER_JITTER_MM / SOURCE_MM, 2))
 
@@ -161,7 +163,7 @@ def _sampled(pixels: NDArray[np.uint8], positions: Tensor) -> Tensor:
     return functional.grid_sample(image, (positions * scale - 1)[None], align_corners=True)
 
 
-def _target_heat(slices: Sequence[_Slice], places: Tensor) -> Tensor:
+def _target_heat(slices: Sequence[TrainingSlice], places: Tensor) -> Tensor:
     """(n, 16, size / 2, size / 2) Gaussians about the labelled points, measured in the source so that bending moves them along."""
     points = torch.from_numpy(np.stack([each.points_px for each in slices]))
     distances = torch.from_numpy(np.stack([each.distances_mm for each in slices]))
@@ -174,7 +176,7 @@ def _target_heat(slices: Sequence[_Slice], places: Tensor) -> Tensor:
     return heat.reshape(*heat.shape[:2], *places.shape[1:3])
 
 
-def _target_areas(slices: Sequence[_Slice], places: Tensor) -> Tensor:
+def _target_areas(slices: Sequence[TrainingSlice], places: Tensor) -> Tensor:
     """(n, 3, size / 2, size / 2) 1 inside vertebrae, sacral bodies and discs, 0 outside and on slices that pass them by."""
     corners = torch.from_numpy(np.stack([each.corners_px for each in slices]))
     near = torch.from_numpy(np.stack([np.abs(each.region_distances_mm) < (WHOLE_BODY_MM + NO_BODY_MM) / 2 for each in slices]))

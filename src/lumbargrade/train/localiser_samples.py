@@ -13,6 +13,7 @@ from lumbargrade.localise.channels import (
     CANAL_ABOVE,
     CANAL_BELOW,
     CANAL_CHANNELS,
+    CHANNELS,
     DISC,
     DISC_BACK,
     DISC_FRONT,
@@ -70,7 +71,8 @@ class LocaliserSample:
         labelled: (40,) bool; the other sites' points are 0 and mean nothing.
         corners_px: (n, 23, 4, 2) float32 corners of the areas of ``REGION_CHANNELS``, clockwise on a slice that looks from the left.
         region_distances_mm: (n, 23) float32.
-        knows_spine: whether sites beyond ``FINDING_SITES`` and areas are known: those unlabelled are absent then, else unknown.
+        complete: (19,) bool, channels all of whose places in the slices are labelled: where there is none, there is nothing. Of the others
+            a place without label is unknown; the channels of ``FINDING_SITES`` are never complete.
     """
 
     slices: NDArray[np.uint8]
@@ -79,7 +81,7 @@ class LocaliserSample:
     labelled: NDArray[np.bool_]
     corners_px: NDArray[np.float32]
     region_distances_mm: NDArray[np.float32]
-    knows_spine: NDArray[np.bool_]
+    complete: NDArray[np.bool_]
 
 
 def prepare_localiser_study(study: Study, landmarks: StudyLandmarks, truth: SpineTruth | None = None) -> LocaliserSample:
@@ -105,7 +107,8 @@ def prepare_localiser_study(study: Study, landmarks: StudyLandmarks, truth: Spin
     ]
     seen = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
     slices = np.concatenate([_as_bytes(stack.pixels, (int(shape[0]), int(shape[1]))) for _, stack in stacks])
-    return LocaliserSample(slices, seen[0], seen[1], labelled, seen[2], seen[3], np.array(truth is not None))
+    complete = np.arange(CHANNELS) > FORAMEN_CHANNELS.stop - 1
+    return LocaliserSample(slices, seen[0], seen[1], labelled, seen[2], seen[3], complete & (truth is not None))
 
 
 def sample_to_arrays(sample: LocaliserSample) -> dict[str, NDArray[np.generic]]:

@@ -45,6 +45,7 @@ class _NetworkTask:
     line: int
     quiet: bool
     threads: int
+    start: bytes | None
 
 
 def cores(config: TrainConfig) -> int:
@@ -52,8 +53,16 @@ def cores(config: TrainConfig) -> int:
     return config.threads or os.cpu_count() or 1
 
 
-def train_members(members: Sequence[MemberPlan], config: TrainConfig, cache: StudyCache, weights: Path, workers: int, quiet: bool) -> None:
-    """Train and write every network whose file is not there yet.
+def train_members(
+    members: Sequence[MemberPlan],
+    config: TrainConfig,
+    cache: StudyCache,
+    weights: Path,
+    workers: int,
+    quiet: bool,
+    start: bytes | None = None,
+) -> None:
+    """Train and write every network whose file is not there yet; ``start`` is a localiser to go on from.
 
     Raises:
         ModelFileError: an exported network does not give torch's outputs.
@@ -72,6 +81,7 @@ def train_members(members: Sequence[MemberPlan], config: TrainConfig, cache: Stu
             NETWORKS.index(name) if at_once > 1 else 0,
             quiet,
             max(1, cores(config) // at_once),
+            start,
         )
         for member, name in missing
     ]
@@ -83,7 +93,8 @@ def _train_network(task: _NetworkTask) -> None:
     torch.set_num_threads(task.threads)
     if task.name == LOCALISER:
         slices = task.cache.localiser_samples(task.study_ids)
-        export_localiser(train_localiser(slices, task.schedule, task.seed, task.quiet, label=task.label, line=task.line), task.path)
+        network = train_localiser(slices, task.schedule, task.seed, task.quiet, label=task.label, line=task.line, start=task.start)
+        export_localiser(network, task.path)
     else:
         condition: Condition = _CONDITIONS[task.name]
         crops = task.cache.grader_samples(condition, task.study_ids)

@@ -27,12 +27,12 @@ from lumbargrade.train.config import NETWORKS, TrainConfig
 from lumbargrade.train.data_set import LabelledData, open_labelled_data
 from lumbargrade.train.held_out import HeldOutStudies, predict_held_out
 from lumbargrade.train.index import LeftOut, index_studies
-from lumbargrade.train.kept import KeptNetworks
 from lumbargrade.train.loop import training_device
 from lumbargrade.train.member import MOST_AT_ONCE, MemberPlan, cores, train_members
 from lumbargrade.train.outcome import describe, fit_on, tilted_scores
 from lumbargrade.train.record import StageClock, settle_plan, software, write_json
 from lumbargrade.train.study_cache import open_cache
+from lumbargrade.train.taken import TakenNetworks
 
 SCHEMA = "lumbargrade/run/1"
 MEMBERS = "members.json"
@@ -50,12 +50,14 @@ class RunOptions:
         workers: processes side by side.
         cache: where prepared studies lie, None for the run's own folder.
         models: where networks that are not trained are taken from; None for the model that ships.
+        start_from: a model whose localiser is trained on; None to begin anew.
     """
 
     folds: int = 5
     workers: int = 1
     cache: Path | None = None
     models: Path | None = None
+    start_from: Path | None = None
     quiet: bool = False
 
 
@@ -67,10 +69,10 @@ def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOp
         InputError: the data set cannot be learnt from.
         ModelFileError: the model that networks are taken from lacks one.
     """
-    data, kept = open_labelled_data(data_dir), KeptNetworks.read(options.models, config.kept)
+    data, taken = open_labelled_data(data_dir), TakenNetworks.read(options.models, config.kept, options.start_from)
     run_dir.mkdir(parents=True, exist_ok=True)
     plan = {"config": config.as_dict(), "folds": options.folds, "data_fingerprint": data.fingerprint, "version": __version__}
-    settle_plan(run_dir, {**plan, "kept_from": kept.sha256})
+    settle_plan(run_dir, {**plan, "taken": taken.as_record()})
     clock, cache = StageClock(run_dir), open_cache(options.cache or run_dir / "cache", data.fingerprint)
     try:
         with clock.stage("index"):
@@ -83,14 +85,14 @@ def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOp
             cache.require_enough(member.training, config.networks)
         weights = run_dir / RUN_WEIGHTS
         weights.mkdir(exist_ok=True)
-        kept.write([member.files for member in members], weights)
+        taken.write([member.files for member in members], weights)
         with clock.stage("train"):
-            train_members(members, config, cache, weights, options.workers, options.quiet)
+            train_members(members, config, cache, weights, options.workers, options.quiet, taken.start)
         with clock.stage("held_out"):
             parts = [_held_out(member, data, run_dir, config, options) for member in members]
     finally:
         _remove_partial_files(run_dir)
-    return _conclude(run_dir, data, left_out, members, parts, kept, config, options, clock)
+    return _conclude(run_dir, data, left_out, members, parts, taken, config, options, clock)
 
 
 def _plan_members(data: LabelledData, left_out: list[LeftOut], config: TrainConfig, folds: int) -> list[MemberPlan]:
@@ -139,7 +141,7 @@ def _conclude(
     left_out: list[LeftOut],
     members: list[MemberPlan],
     parts: list[HeldOutStudies],
-    kept: KeptNetworks,
+    taken: TakenNetworks,
     config: TrainConfig,
     options: RunOptions,
     clock: StageClock,
@@ -147,7 +149,7 @@ def _conclude(
     """Calibrate on all held-out studies together, and write the model's manifest, the held-out predictions and the record."""
     held_out = HeldOutStudies.joined(parts)
     labels = data.labels_of(tuple(held_out.study_ids.tolist()))
-    calibrations = fit_on(held_out, labels) | kept.calibrations
+    calibrations = fit_on(held_out, labels) | taken.calibrations
     contents = [{"networks": member.files, "calibration": calibrations} for member in members]
     write_manifest(run_dir / RUN_WEIGHTS, f"lumbargrade-{config.name}", f"{__version__}+{data.fingerprint[:8]}", contents)
     fold_of = {study_id: member.fold for member in members for study_id in member.held_out}
@@ -175,7 +177,7 @@ def _conclude(
         "seconds": clock.seconds,
         "held_out": describe(held_out, labels, calibrations),
         "calibration": calibrations,
-        "kept": {"networks": list(config.kept), "model_sha256": kept.sha256},
+        "taken": taken.as_record(),
     }
     write_json(run_dir / "run.json", record)
     return record

@@ -17,7 +17,7 @@ from lumbargrade.train.grader_samples import GraderSamples
 from lumbargrade.train.localiser_samples import LocaliserSample, sample_from_arrays, sample_to_arrays
 
 MARK = "cache.json"
-SCHEMA = "lumbargrade/cache/2"
+SCHEMA = "lumbargrade/cache/3"
 """Counted up whenever preparation changes, so that no run learns from what an older version prepared."""
 
 Arrays = dict[str, NDArray[np.generic]]

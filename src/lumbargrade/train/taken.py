@@ -1,0 +1,71 @@
+"""What a run takes from other models: networks that it does not train, so that it leaves a whole model, and one to go on from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lumbargrade.errors import ModelFileError
+from lumbargrade.grade.recipe import NETWORK_NAMES
+from lumbargrade.models import ModelBundle, load_bundle
+from lumbargrade.train.config import LOCALISER
+
+
+@dataclass(frozen=True, slots=True)
+class TakenNetworks:
+    """Networks of other models.
+
+    Attributes:
+        contents: files to keep as they are, by the network's name. calibrations: of the conditions that these networks grade.
+        start: a localiser to go on from, None to begin anew.
+        kept_from, started_from: sha256 of the models' manifests; None where nothing is taken.
+    """
+
+    contents: Mapping[str, bytes]
+    calibrations: dict[str, dict[str, float]]
+    start: bytes | None
+    kept_from: str | None
+    started_from: str | None
+
+    @classmethod
+    def read(cls, models: Path | None, kept: Sequence[str], start_from: Path | None) -> "TakenNetworks":
+        """Some networks of the model in a folder, or of the one that ships, and the localiser of another to start from.
+
+        Raises:
+            ModelFileError: a file is missing or does not match, or a model has no such network, or several members.
+        """
+        start = load_bundle(start_from) if start_from is not None else None
+        bundle = load_bundle(models) if kept else None
+        graded = [condition.value for condition, name in NETWORK_NAMES.items() if name in kept]
+        calibrations = {name: values for name, values in bundle.members[0].calibration.items() if name in graded} if bundle else {}
+        return cls(
+            _networks(bundle, kept) if bundle else {},
+            calibrations,
+            _networks(start, (LOCALISER,))[LOCALISER] if start else None,
+            bundle.sha256 if bundle else None,
+            start.sha256 if start else None,
+        )
+
+    def write(self, files: Sequence[Mapping[str, str]], weights: Path) -> None:
+        """Put the networks among each member's; ``files`` are the members' file names by network."""
+        for names in files:
+            for network, content in self.contents.items():
+                partial = weights / f"{names[network]}.partial"
+                partial.write_bytes(content)
+                partial.replace(weights / names[network])
+
+    def as_record(self) -> dict[str, Any]:
+        """For ``plan.json`` and ``run.json``."""
+        return {"networks": sorted(self.contents), "kept_from": self.kept_from, "started_from": self.started_from}
+
+
+def _networks(bundle: ModelBundle, names: Sequence[str]) -> dict[str, bytes]:
+    if len(bundle.members) != 1:
+        raise ModelFileError(
+            f"the model {bundle.name!r} has {len(bundle.members)} members; networks can be taken from one with a single one"
+        )
+    (member,) = bundle.members
+    absent = [name for name in names if name not in member.contents]
+    if absent:
+        raise ModelFileError(f"the model {bundle.name!r} has no network {', '.join(absent)} that could be taken from it")
+    return {name: member.contents[name] for name in names}
