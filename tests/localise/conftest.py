@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lumbargrade.geometry.affine import SliceAffine
-from lumbargrade.localise.channels import CHANNELS, FIRST_SACRAL
+from lumbargrade.localise.channels import CHANNELS, DISC_BACK, DISC_FRONT, FIRST_SACRAL
 from lumbargrade.study import Instance, Series, SeriesTiming, Stack, Study
 from lumbargrade.terms import LEVELS, Laterality, SeriesRole
 
@@ -61,6 +61,9 @@ class BlobNetwork:
             for level, (row, column, value) in enumerate(self._blobs(image)):
                 is_canal = value > 1.45
                 self._draw(heat[index, level if is_canal else level + 5], row, column)
+                if is_canal:  # discs lean back at the top and forward at the bottom, as lordosis has them
+                    self._draw(heat[index, DISC_BACK], row, column - 2.5)
+                    self._draw(heat[index, DISC_FRONT], row + 2 * (level - 2), column - 14)
                 if is_canal and level == 4:
                     self._draw(heat[index, FIRST_SACRAL], row + 20 / 3, column - 14 / 3)
         return {"heat": heat}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lumbargrade.geometry.affine import SliceAffine
+from lumbargrade.localise.anatomy import FORAMEN_OFFSETS
 from lumbargrade.localise.candidates import Candidate
 from lumbargrade.localise.chain import DISCS_ABOVE, PLACES, best_chain
 from lumbargrade.localise.channels import CANAL_ABOVE, CANAL_BELOW, CHANNELS, DISC_BACK, DISC_FRONT, FIRST_SACRAL
@@ -50,11 +51,13 @@ def draw(heat, channel, row, column, value=0.9):
         heat[index, channel] = np.maximum(heat[index, channel], value * fall_off * blob)
 
 
-def heat_with(levels, value=0.9, size=(128, 64), sacrum=True):
-    """Five slices 4 mm apart whose middle one shows the given level indices, the canal at heat column 30."""
+def heat_with(levels, value=0.9, size=(128, 64), sacrum=True, margins=0.9, front_down=0):
+    """Five slices 4 mm apart whose middle one shows the given level indices: the canal at heat column 30, margins 9 and 45 mm before it."""
     heat = np.full((5, CHANNELS, *size), 1e-3, np.float32)
     for level in levels:
         draw(heat, level, 20 + 11 * level, 30, value)
+        draw(heat, DISC_BACK, 20 + 11 * level, 30 - 3, margins)
+        draw(heat, DISC_FRONT, 20 + 11 * level + front_down, 30 - 15, margins)
     if sacrum:
         draw(heat, FIRST_SACRAL, 20 + 11 * 4 + 7, 25)
     return heat
@@ -119,6 +122,10 @@ def test_fewer_than_three_neighbouring_discs_are_no_lumbar_spine():
     assert why_not_lumbar(find_spine([view_of(heat_with([2, 3, 4]))])) is None
 
 
+def test_warm_places_without_the_margins_of_discs_are_no_lumbar_spine():
+    assert "no neighbouring discs" in why_not_lumbar(find_spine([view_of(heat_with(range(5), margins=0.2))]))
+
+
 def test_a_level_missing_between_others_is_bridged_with_no_confidence():
     locations, problems, _ = located(heat_with([0, 1, 2, 4]))
     assert [each.level for each in locations] == list(LEVELS)
@@ -145,16 +152,12 @@ def test_unseen_foramina_are_put_at_the_mean_place_on_their_own_side():
     for each in locations:
         for side in Laterality:
             lateral = side.lps_sign * (each.foramen_lps_mm[side] - each.canal_lps_mm)[0]
-            assert lateral == pytest.approx(17.0, abs=0.5)
+            assert lateral == pytest.approx(FORAMEN_OFFSETS[each.level].lateral_mm, abs=0.5)
             assert each.foramen_lps_mm[side][1] < each.canal_lps_mm[1]
 
 
 def test_the_disc_plane_follows_the_margins_that_are_seen():
-    heat = heat_with(range(5))
-    for level in range(5):  # the front 36 mm before the back and 9 mm above it
-        draw(heat, DISC_BACK, 20 + 11 * level, 30 - 3)
-        draw(heat, DISC_FRONT, 20 + 11 * level - 3, 30 - 15)
-    locations, _, _ = located(heat)
+    locations, _, _ = located(heat_with(range(5), front_down=-3))
     for each in locations:
         np.testing.assert_allclose(each.disc_normal, np.array([0.0, 9.0, 36.0]) / np.hypot(9, 36), atol=0.03)
         assert each.canal_lps_mm[1] - each.disc_center_lps_mm[1] == pytest.approx(27, abs=0.5)

@@ -17,8 +17,9 @@ from lumbargrade.train.config import Schedule
 from lumbargrade.train.landmarks import Landmark
 from lumbargrade.train.localiser import TrainingSlice, make_batch, prepare_localiser_study, taught_channels, train_localiser
 from lumbargrade.train.localiser_network import LocaliserNetwork, export_localiser
-from lumbargrade.train.localiser_samples import FINDING_SITES, REGIONS, SITES, sample_from_arrays, sample_to_arrays
+from lumbargrade.train.localiser_samples import LocaliserSample, sample_from_arrays, sample_to_arrays
 from lumbargrade.train.loop import fit
+from lumbargrade.train.spine_marks import FINDING_SITES, REGIONS, SITES, marks_of_labels
 
 SMALL_CROP = CropShape(size_px=96)
 
@@ -51,9 +52,13 @@ def blob_study(seed: int) -> tuple[Study, dict[Finding, Landmark]]:
     return Study(f"1.2.{seed}", f"blobs-{seed}", (series,)), landmarks
 
 
+def prepare_blobs(study: Study, landmarks: dict[Finding, Landmark]) -> LocaliserSample:
+    return prepare_localiser_study(study, marks_of_labels(landmarks))
+
+
 @pytest.fixture(scope="module")
 def samples():
-    return [prepare_localiser_study(*blob_study(seed)) for seed in range(12)]
+    return [prepare_blobs(*blob_study(seed)) for seed in range(12)]
 
 
 @pytest.fixture(scope="module")
@@ -168,9 +173,9 @@ def test_what_only_a_synthetic_patients_truth_tells_is_not_taught_without_it():
 def test_a_study_without_labels_is_refused_by_name():
     study, _ = blob_study(1)
     with pytest.raises(ValueError, match=r"blobs-1.*0 labelled sites"):
-        prepare_localiser_study(study, {})
+        prepare_blobs(study, {})
     with pytest.raises(ValueError, match="0 sagittal stacks"):
-        prepare_localiser_study(replace(study, series=()), blob_study(1)[1])
+        prepare_blobs(replace(study, series=()), blob_study(1)[1])
 
 
 def test_augmentation_keeps_pictures_finite_and_changes_each_differently():

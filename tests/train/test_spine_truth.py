@@ -15,7 +15,8 @@ from lumbargrade.train.augment import CropShape
 from lumbargrade.train.data_set import open_labelled_data, read_labelled_study
 from lumbargrade.train.index import index_studies
 from lumbargrade.train.localiser import make_batch
-from lumbargrade.train.localiser_samples import SITE_CHANNELS, LocaliserSample, prepare_localiser_study
+from lumbargrade.train.localiser_samples import LocaliserSample, prepare_localiser_study
+from lumbargrade.train.spine_marks import SITE_CHANNELS, marks_of_truth
 from lumbargrade.train.spine_truth import SpineTruth, read_spine_truth
 from lumbargrade.train.study_cache import open_cache
 
@@ -36,7 +37,7 @@ def truth(data_dir: Path) -> SpineTruth:
 @pytest.fixture(scope="module")
 def sample(data_dir: Path, truth: SpineTruth) -> LocaliserSample:
     (labelled,) = open_labelled_data(data_dir).studies.values()
-    return prepare_localiser_study(*read_labelled_study(labelled), truth)
+    return prepare_localiser_study(read_labelled_study(labelled)[0], marks_of_truth(truth))
 
 
 def test_discs_and_vertebrae_follow_each_other_down_the_spine(truth: SpineTruth) -> None:

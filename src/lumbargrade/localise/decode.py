@@ -16,7 +16,7 @@ from lumbargrade.localise.anatomy import (
     disc_normal,
 )
 from lumbargrade.localise.candidates import SAME_PLACE_MM, Candidate, find_candidates
-from lumbargrade.localise.chain import FIRST, LAST, PLACES, Chain, best_chain
+from lumbargrade.localise.chain import FIRST, LAST, Chain, best_chain
 from lumbargrade.localise.channels import DISC_BACK, DISC_FRONT, FORAMEN_CHANNELS
 from lumbargrade.localise.view import NAMED_CANALS, Landmark, StackView
 from lumbargrade.study import LevelLocation
@@ -24,6 +24,8 @@ from lumbargrade.terms import LEVELS, Laterality, Level, SeriesRole
 
 LEAST_HEAT = 0.15
 """Below this nothing was seen at a place."""
+SEEN_HEAT, SEEN_MARGIN_HEAT = 0.3, 0.4
+"""What a disc that counts has at least. Noise and other anatomy stay below: their margins reached 0.32, those of patients begin at 0.47."""
 MARGIN_REACH_MM, MIDDLE_MM = 12.0, 12.0
 """How far a disc's margin is sought around where it should be, in the picture, and across the slices."""
 CANAL_WITHIN_MM = 20.0
@@ -35,15 +37,31 @@ _FORAMINA = tuple(range(FORAMEN_CHANNELS.start, FORAMEN_CHANNELS.stop))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundDisc:
-    """One disc of the chain; both heats are 0 where it was only put between two that were seen.
+    """One disc of the chain.
 
     Attributes:
-        heat: of its own name's canal channel. any_heat: of all canal channels together.
+        canal_lps_mm: (3,) the canal across from it; heat and any_heat there, of its own name's canal channel and of all together, are 0
+            where the disc was only put between two that were seen.
+        direction: (3,) unit vector to the head along the canal.
+        front, back: its margins.
     """
 
     canal_lps_mm: FloatArray
     heat: float
     any_heat: float
+    direction: FloatArray
+    front: Landmark
+    back: Landmark
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether canal and margins look like a disc's: noise may make the one warm or the other, hardly all."""
+        return self.any_heat >= SEEN_HEAT and self.margin_heat >= SEEN_MARGIN_HEAT
+
+    @property
+    def margin_heat(self) -> float:
+        """Of the fainter margin."""
+        return min(self.front.heat, self.back.heat)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +81,22 @@ def find_spine(views: Sequence[StackView]) -> Spine | None:
     """The chain of discs, or None where nothing looks like one."""
     candidates = find_candidates(views)
     chain = best_chain(candidates)
-    return None if chain is None else Spine(_without_gaps(candidates, chain), chain.lead)
+    if chain is None:
+        return None
+    canals = _without_gaps(candidates, chain)
+    places = sorted(canals)
+    directions = canal_directions(np.stack([canals[place][0] for place in places]), np.array(places, float))
+    discs = {place: _disc(views, *canals[place], direction) for place, direction in zip(places, directions, strict=True)}
+    return Spine(discs, chain.lead)
+
+
+def _disc(views: Sequence[StackView], canal_lps_mm: FloatArray, heat: float, any_heat: float, direction: FloatArray) -> FoundDisc:
+    ahead = LevelFrame.at(canal_lps_mm, direction).anterior
+    front, back = (
+        _best([view.near((channel,), canal_lps_mm + ahead_mm * ahead, MARGIN_REACH_MM, MIDDLE_MM) for view in views])
+        for channel, ahead_mm in ((DISC_FRONT, DISC_FRONT_MM), (DISC_BACK, DISC_BACK_MM))
+    )
+    return FoundDisc(canal_lps_mm, heat, any_heat, direction, front, back)
 
 
 def locate(views: Sequence[StackView], spine: Spine, confidence: float, shift: int) -> tuple[LevelLocation, ...]:
@@ -71,46 +104,42 @@ def locate(views: Sequence[StackView], spine: Spine, confidence: float, shift: i
 
     ``shift`` moves the names: with +1 the disc found to be L4/L5 is called L5/S1.
     """
-    places = sorted(spine.discs)
-    directions = canal_directions(np.stack([spine.discs[place].canal_lps_mm for place in places]), np.array(places, float))
     return tuple(
-        _level(views, place, LEVELS[place + shift - FIRST], spine.discs[place], direction, confidence)
-        for place, direction in zip(places, directions, strict=True)
+        _level(views, LEVELS[place + shift - FIRST], disc, confidence)
+        for place, disc in sorted(spine.discs.items())
         if FIRST <= place + shift <= LAST
     )
 
 
-def _level(
-    views: Sequence[StackView], place: int, level: Level, disc: FoundDisc, direction: FloatArray, confidence: float
-) -> LevelLocation:
-    rough = LevelFrame.at(disc.canal_lps_mm, direction)
+def _level(views: Sequence[StackView], level: Level, disc: FoundDisc, confidence: float) -> LevelLocation:
     canal = _canal(views, disc)
-    front, back = (
-        _best([view.near((channel,), canal + ahead_mm * rough.anterior, MARGIN_REACH_MM, MIDDLE_MM) for view in views])
-        for channel, ahead_mm in ((DISC_FRONT, DISC_FRONT_MM), (DISC_BACK, DISC_BACK_MM))
-    )
-    seen = min(front.heat, back.heat) >= LEAST_HEAT
-    normal = disc_normal(front.point_lps_mm, back.point_lps_mm, direction) if seen else direction
+    is_seen = disc.margin_heat >= LEAST_HEAT
+    normal = disc_normal(disc.front.point_lps_mm, disc.back.point_lps_mm, disc.direction) if is_seen else disc.direction
     frame = LevelFrame.at(canal, normal)
-    center = (front.point_lps_mm + back.point_lps_mm) / 2 if seen else canal + (DISC_BACK_MM + DISC_FRONT_MM) / 2 * frame.anterior
-    foramina = {side: _foramen(views, frame.place(FORAMEN_OFFSETS[level], side)) for side in Laterality}
+    middle = (disc.front.point_lps_mm + disc.back.point_lps_mm) / 2
     return LevelLocation(
         level,
         canal,
-        center,
+        middle if is_seen else canal + (DISC_BACK_MM + DISC_FRONT_MM) / 2 * frame.anterior,
         normal,
-        foramina,
+        {side: _foramen(views, frame.place(FORAMEN_OFFSETS[level], side)) for side in Laterality},
         {side: frame.place(SUBARTICULAR_OFFSETS[level], side) for side in Laterality},
         float(np.clip(disc.heat**0.5 * confidence, 0.0, 1.0)),
     )
 
 
 def _canal(views: Sequence[StackView], disc: FoundDisc) -> FloatArray:
-    """Where the canal is graded: as the sagittal T2 has it, or without one the T1."""
+    """Where the canal is graded: as the sagittal T2 has it, or without one the T1.
+
+    Along the canal, where its heat tells little, the point is put halfway to being across from the disc's margin.
+    """
     if not disc.any_heat:
         return disc.canal_lps_mm
     order = (SeriesRole.SAGITTAL_T2, SeriesRole.SAGITTAL_T1)
-    return _seen(views, order, NAMED_CANALS, disc.canal_lps_mm, SAME_PLACE_MM / 2, CANAL_WITHIN_MM)
+    canal = _seen(views, order, NAMED_CANALS, disc.canal_lps_mm, SAME_PLACE_MM / 2, CANAL_WITHIN_MM)
+    if disc.margin_heat < LEAST_HEAT:
+        return canal
+    return np.asarray(canal + disc.direction * float((disc.back.point_lps_mm - canal) @ disc.direction) / 2)
 
 
 def _foramen(views: Sequence[StackView], expected_lps_mm: FloatArray) -> FloatArray:
@@ -145,17 +174,16 @@ def _channel(place: int) -> int:
     return max(place - FIRST + 1, 0)
 
 
-def _found(candidate: Candidate, place: int) -> FoundDisc:
-    return FoundDisc(candidate.point_lps_mm, min(float(candidate.heat[_channel(place)]), 1.0), min(float(candidate.heat.sum()), 1.0))
-
-
-def _without_gaps(candidates: Sequence[Candidate], chain: Chain) -> dict[int, FoundDisc]:
-    """The discs by place, with those that were left out put between their neighbours."""
-    discs = {place: _found(candidates[index], place) for place, index in enumerate(chain.members) if index is not None}
-    for place in range(min(discs), max(discs)):
-        if place not in discs:
-            above, below = place - 1, min(other for other in discs if other > place)
-            fraction = 1 / (below - above)
-            step = discs[below].canal_lps_mm - discs[above].canal_lps_mm
-            discs[place] = FoundDisc(discs[above].canal_lps_mm + fraction * step, 0.0, 0.0)
-    return {place: discs[place] for place in range(PLACES) if place in discs}
+def _without_gaps(candidates: Sequence[Candidate], chain: Chain) -> dict[int, tuple[FloatArray, float, float]]:
+    """By place the canal point, heat of its own name and of all; those that were left out lie between their neighbours, without heat."""
+    found: dict[int, tuple[FloatArray, float, float]] = {}
+    for place, index in enumerate(chain.members):
+        if index is not None:
+            heat = candidates[index].heat
+            found[place] = candidates[index].point_lps_mm, min(float(heat[_channel(place)]), 1.0), min(float(heat.sum()), 1.0)
+    for place in range(min(found), max(found)):
+        if place not in found:
+            below = min(other for other in found if other > place)
+            above_lps_mm, below_lps_mm = found[place - 1][0], found[below][0]
+            found[place] = above_lps_mm + (below_lps_mm - above_lps_mm) / (below - place + 1), 0.0, 0.0
+    return found

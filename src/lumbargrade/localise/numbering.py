@@ -16,8 +16,8 @@ from lumbargrade.terms import LEVELS
 LEAD_SCALE, LEAD_OFFSET = 2.0, 0.0
 """Confidence is the logistic of (lead - offset) / scale."""
 UNCERTAIN = 0.8
-LEAST_DISCS, SEEN_HEAT = 3, 0.3
-"""Fewer neighbouring discs, each with this much heat, do not make a lumbar spine."""
+LEAST_DISCS = 3
+"""Fewer neighbouring discs do not make a lumbar spine."""
 SACRUM_HEAT, TRANSITIONAL_HEAT = 0.25, 0.4
 JUNCTION_MM = 30.0
 """How far from the last disc a transitional disc, and the middle of S1, may lie."""
@@ -54,10 +54,11 @@ def why_not_lumbar(spine: Spine | None) -> str | None:
     longest = run = 0
     for place in range(LAST + 1):
         disc = spine.discs.get(place)
-        run = run + 1 if disc is not None and disc.any_heat >= SEEN_HEAT else 0
+        run = run + 1 if disc is not None and disc.is_seen else 0
         longest = max(longest, run)
     if longest < LEAST_DISCS:
-        return f"{longest} neighbouring discs of a lumbar spine were recognised, at least {LEAST_DISCS} are needed"
+        neighbours = "1 disc of a lumbar spine was" if longest == 1 else f"{longest or 'no'} neighbouring discs of a lumbar spine were"
+        return f"{neighbours} recognised, at least {LEAST_DISCS} are needed"
     if not any(FIRST <= place <= LAST for place in spine.discs):
         return "discs were recognised, but none from L1/L2 to L5/S1"
     return None
@@ -74,7 +75,7 @@ def absent_levels(locations: Sequence[LevelLocation]) -> tuple[Problem, ...]:
 
 def _basis(spine: Spine, sacrum_seen: bool, above: int) -> str:
     counted = "counted up from the sacrum" if sacrum_seen else "named by shape and place, without the sacrum"
-    seen = sum(disc.any_heat >= SEEN_HEAT for place, disc in spine.discs.items() if place <= LAST)
+    seen = sum(disc.is_seen for place, disc in spine.discs.items() if place <= LAST)
     remnant = "; a disc remnant between S1 and S2 is seen" if LAST + 1 in spine.discs else ""
     return f"Levels {counted}: {seen} discs above it are seen, {above} of them above L1/L2{remnant}."
 

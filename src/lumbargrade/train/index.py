@@ -8,10 +8,10 @@ from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.study import Study
 from lumbargrade.train.data_set import LabelledStudy, read_labelled_study
 from lumbargrade.train.grader_samples import grader_samples
-from lumbargrade.train.landmarks import StudyLandmarks
 from lumbargrade.train.localiser_samples import LocaliserSample, prepare_localiser_study
 from lumbargrade.train.progress import progress_bar
-from lumbargrade.train.spine_truth import SpineTruth, read_spine_truth
+from lumbargrade.train.spine_marks import SpineMarks, marks_of_labels, marks_of_truth
+from lumbargrade.train.spine_truth import read_spine_truth
 from lumbargrade.train.study_cache import StudyCache
 
 
@@ -50,16 +50,16 @@ def _prepare(task: _Task) -> LeftOut | None:
     if not landmarks:
         return LeftOut(labelled.study_id, f"none of its {len(labelled.coordinates)} coordinates lies in a usable picture")
     try:
-        truth = read_spine_truth(labelled.truth) if labelled.truth else None
+        marks = marks_of_truth(read_spine_truth(labelled.truth)) if labelled.truth else marks_of_labels(landmarks)
     except InputError as error:
         return LeftOut(labelled.study_id, str(error))
-    task.cache.write(labelled.study_id, _localiser_sample(study, landmarks, truth), grader_samples(study, landmarks, labelled.severities))
+    task.cache.write(labelled.study_id, _localiser_sample(study, marks), grader_samples(study, landmarks, labelled.severities))
     return None
 
 
-def _localiser_sample(study: Study, landmarks: StudyLandmarks, truth: SpineTruth | None) -> LocaliserSample | None:
+def _localiser_sample(study: Study, marks: SpineMarks) -> LocaliserSample | None:
     """None for a study without sagittal series, which can still teach the graders of axial pictures."""
     try:
-        return prepare_localiser_study(study, landmarks, truth)
+        return prepare_localiser_study(study, marks)
     except (ValueError, InputError):
         return None

@@ -9,22 +9,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lumbargrade.localise.channels import CANAL_CHANNELS, CHANNELS, DISC, FORAMEN_CHANNELS, VERTEBRA
+from lumbargrade.localise.channels import CANAL_CHANNELS, CHANNELS, DISC, FORAMEN_CHANNELS, TRANSITIONAL, VERTEBRA
 from lumbargrade.localise.prepare import network_inputs
 from lumbargrade.terms import LEVELS
 from lumbargrade.train.augment import CropShape, photometric, sampling_positions, visible_field
 from lumbargrade.train.config import Schedule
 from lumbargrade.train.localiser_network import LocaliserNetwork, read_localiser
-from lumbargrade.train.localiser_samples import (
-    FINDING_SITES,
-    REGION_CHANNELS,
-    SITE_CHANNELS,
-    SOURCE_MM,
-    WHITE,
-    LocaliserSample,
-    prepare_localiser_study,
-)
+from lumbargrade.train.localiser_samples import SOURCE_MM, WHITE, LocaliserSample, prepare_localiser_study
 from lumbargrade.train.loop import fit
+from lumbargrade.train.spine_marks import FINDING_SITES, REGION_CHANNELS, SITE_CHANNELS
 
 __all__ = ["LocaliserSample", "prepare_localiser_study", "train_localiser"]
 
@@ -38,14 +31,22 @@ NEAR_LANDMARK_MM = 8.0
 NEAR_LANDMARK_SHARE = 0.85
 """Share of training slices that hold a landmark; the rest, far lateral, teach where nothing is."""
 CENTER_JITTER_MM = 22.0
+OFF_CENTER = ((0.15, -130.0, -40.0), (0.05, 40.0, 90.0))
+"""Shares of crops that lie so many millimetres lower than the labelled points: above them, and below. Without the sacrum in the picture,
+or with little else, what is seen must be told by its looks, and what is not lumbar must not be called so."""
 PEAK_WEIGHT = 15.0
 """How much more a pixel at a landmark counts than background."""
+TRANSITIONAL_WEIGHT = 3.0
+"""How much more the channel of transitional discs counts than others: few patients have one."""
+TRANSITIONAL_SIGMA_MM = 15.0
+"""Through-plane: lateral slices show the broad processes of a transitional vertebra."""
 WHOLE_BODY_MM, NO_BODY_MM = 14.0, 26.0
 """Slices nearer to the vertebrae's middle show areas as they are there, slices farther off none; between, areas are not taught."""
 
 _LEVELS = len(LEVELS)
 _IS_FORAMEN = np.isin(SITE_CHANNELS, range(FORAMEN_CHANNELS.start, FORAMEN_CHANNELS.stop))
-_THROUGH_SIGMA_MM = torch.from_numpy(np.where(_IS_FORAMEN, FORAMEN_SIGMA_MM, CANAL_SIGMA_MM).astype(np.float32))
+_SIGMA_MM = np.where(_IS_FORAMEN, FORAMEN_SIGMA_MM, np.where(SITE_CHANNELS == TRANSITIONAL, TRANSITIONAL_SIGMA_MM, CANAL_SIGMA_MM))
+_THROUGH_SIGMA_MM = torch.from_numpy(_SIGMA_MM.astype(np.float32))
 _AREAS = slice(VERTEBRA, DISC + 1)
 
 
@@ -102,6 +103,7 @@ def localiser_loss(network: nn.Module, batch: Batch) -> Tensor:
     logits = network(batch.inputs.contiguous(memory_format=torch.channels_last)).float()
     weights = 1 + PEAK_WEIGHT * batch.heat
     weights[:, _AREAS] = 1
+    weights[:, TRANSITIONAL] *= TRANSITIONAL_WEIGHT
     losses = functional.binary_cross_entropy_with_logits(logits, batch.heat, reduction="none") * weights
     pixels = batch.heat.shape[2] * batch.heat.shape[3]
     return 3 * CHANNELS * (losses * batch.taught).sum() / (batch.taught.sum().clamp_min(1) * pixels)
@@ -152,7 +154,13 @@ def _random_slice(sample: LocaliserSample, random: np.random.Generator) -> Train
 
 def _crop_center(chosen: TrainingSlice, random: np.random.Generator) -> NDArray[np.float64]:
     points = chosen.points_px[: len(FINDING_SITES)][chosen.labelled[: len(FINDING_SITES)]]
-    return np.asarray(points.mean(0) + random.normal(0, CENTER_JITTER_MM / SOURCE_MM, 2))
+    center = points.mean(0) + random.normal(0, CENTER_JITTER_MM / SOURCE_MM, 2)
+    chance = random.random()
+    for share, least_mm, most_mm in OFF_CENTER:
+        if 0 <= chance < share:
+            center[1] += random.uniform(least_mm, most_mm) / SOURCE_MM
+        chance -= share
+    return np.asarray(center)
 
 
 def _sampled(pixels: NDArray[np.uint8], positions: Tensor) -> Tensor:
