@@ -37,7 +37,7 @@ def test_all_five_levels_lie_where_the_patient_has_them(located, canal_lps, fora
         assert np.linalg.norm(each.canal_lps_mm - canal_lps[index]) < 3
         for side in Laterality:
             assert np.linalg.norm(each.foramen_lps_mm[side] - foramina_lps[side][index]) < 3
-        assert each.confidence > 0.8
+        assert each.confidence > 0.7
 
 
 @pytest.mark.parametrize("which", ["t1_series", "t2_series"])

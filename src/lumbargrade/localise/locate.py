@@ -11,7 +11,7 @@ from lumbargrade.geometry.orientation import AnatomicalPlane
 from lumbargrade.localise.channels import INPUT_NAME, OUTPUT_NAME
 from lumbargrade.localise.decode import find_spine, locate
 from lumbargrade.localise.motion import axial_motion
-from lumbargrade.localise.numbering import absent_levels, number_levels, why_not_lumbar
+from lumbargrade.localise.numbering import absent_levels, number_levels, why_not_lumbar, why_not_named
 from lumbargrade.localise.prepare import PreparedStack, network_inputs, prepare_stack
 from lumbargrade.localise.view import Heat, StackView
 from lumbargrade.models import Network
@@ -58,11 +58,17 @@ def locate_levels(study: Study, networks: Sequence[Network], shift: int = 0) -> 
     spine = find_spine(views) if views else None
     reason = why_not_lumbar(spine)
     if spine is None or reason is not None:
-        return Localisation((), (*problems, Problem("no_levels", f"No lumbar level could be named: {reason}.")))
+        return _refused(problems, reason)
     numbering, doubts = number_levels(views, spine, shift)
+    if not shift and (reason := why_not_named(numbering)) is not None:
+        return _refused(problems, reason)
     locations = locate(views, spine, numbering.confidence, shift)
     moved, movements = axial_motion(study, locations)
     return Localisation(locations, (*problems, *doubts, *movements, *absent_levels(locations)), numbering, moved)
+
+
+def _refused(problems: Sequence[Problem], reason: str | None) -> Localisation:
+    return Localisation((), (*problems, Problem("no_levels", f"No lumbar level could be named: {reason}.")))
 
 
 def mean_heat(stack: PreparedStack, networks: Sequence[Network]) -> Heat:

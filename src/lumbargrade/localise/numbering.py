@@ -7,7 +7,7 @@ import numpy as np
 
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.localise.chain import FIRST, LAST
-from lumbargrade.localise.channels import FIRST_SACRAL, TRANSITIONAL
+from lumbargrade.localise.channels import FIRST_SACRAL, SACRUM, TRANSITIONAL
 from lumbargrade.localise.decode import Spine, find_spine
 from lumbargrade.localise.view import Landmark, StackView
 from lumbargrade.study import LevelLocation, Numbering, Problem
@@ -15,9 +15,12 @@ from lumbargrade.terms import LEVELS
 
 LEAD_SCALE, LEAD_OFFSET = 2.0, 0.0
 """Confidence is the logistic of (lead - offset) / scale."""
-UNCERTAIN = 0.8
+UNCERTAIN, UNKNOWN_WITHOUT_SACRUM = 0.8, 0.55
+"""Below the first a reader is warned; below the second, without the sacrum, no level is named."""
 LEAST_DISCS = 3
 """Fewer neighbouring discs do not make a lumbar spine."""
+WITHOUT_SACRUM = 0.7
+"""What is left of the confidence where the sacrum is not seen: one genuine volume cut at several heights got other names each time."""
 SACRUM_HEAT, TRANSITIONAL_HEAT = 0.25, 0.4
 JUNCTION_MM = 30.0
 """How far from the last disc a transitional disc, and the middle of S1, may lie."""
@@ -29,7 +32,7 @@ def number_levels(views: Sequence[StackView], spine: Spine, shift: int) -> tuple
     """How the discs of a spine got their names, and what is doubtful about it."""
     sacrum = _sacrum(views, spine)
     transitional = _transitional(views, spine)
-    confidence = 1 / (1 + math.exp(-(spine.lead - LEAD_OFFSET) / LEAD_SCALE))
+    confidence = 1 / (1 + math.exp(-(spine.lead - LEAD_OFFSET) / LEAD_SCALE)) * (WITHOUT_SACRUM if sacrum is None else 1.0)
     above = sum(place < FIRST - shift for place in spine.discs)
     problems = [_disagreement(view) for view in views if len(views) > 1 and not _agrees(view, spine)]
     if confidence < UNCERTAIN:
@@ -64,6 +67,13 @@ def why_not_lumbar(spine: Spine | None) -> str | None:
     return None
 
 
+def why_not_named(numbering: Numbering) -> str | None:
+    """Why discs that are seen get no names, in one phrase; None where they do."""
+    if numbering.sacrum_lps_mm is None and numbering.confidence < UNKNOWN_WITHOUT_SACRUM:
+        return "the sacrum is not seen, and without it the discs fit several names nearly as well"
+    return None
+
+
 def absent_levels(locations: Sequence[LevelLocation]) -> tuple[Problem, ...]:
     """What to say of levels that have no location."""
     seen = {location.level for location in locations}
@@ -90,7 +100,8 @@ def _sacrum(views: Sequence[StackView], spine: Spine) -> FloatArray | None:
     if LAST not in spine.discs:
         return None
     expected = spine.discs[LAST].canal_lps_mm + np.array([0.0, -14.0, -20.0])
-    best = max((view.near((FIRST_SACRAL,), expected, JUNCTION_MM, JUNCTION_MM) for view in views), key=lambda mark: mark.heat)
+    marks = [view.near((channel,), expected, JUNCTION_MM, JUNCTION_MM) for view in views for channel in (FIRST_SACRAL, SACRUM)]
+    best = max(marks, key=lambda mark: mark.heat)
     return best.point_lps_mm if best.heat >= SACRUM_HEAT else None
 
 

@@ -19,6 +19,8 @@ NEIGHBOUR_SLICES_MM = 4.0
 """Slices are averaged with a Gaussian of this width before places are sought: one noisy slice alone makes none."""
 PEAK_REACH = 2
 """Heat pixels (6 mm) on each side within which a peak must be the highest, and over which its centre is refined."""
+FADED = 2.5
+"""Reaches from the expected place at which heat counts a hundredth."""
 NAMED_CANALS = (CANAL_ABOVE, *range(CANAL_CHANNELS.start, CANAL_CHANNELS.stop), CANAL_BELOW)
 """Channels of the canal from the head down: above L1/L2, the five levels, below L5/S1."""
 
@@ -100,20 +102,31 @@ class StackView:
         slices = np.flatnonzero(np.abs(self.stack.offsets_mm - offset_mm) <= within_mm)
         if not slices.size:
             slices = np.array([int(np.abs(self.stack.offsets_mm - offset_mm).argmin())])
-        image = self.averaged[slices][:, list(channels)].sum(1).max(0)
-        rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
+        window = self._window(row, column, reach_mm)
+        chosen = slices[:, None], np.array(channels), *window
+        image = self.averaged[chosen].sum(1).max(0)
+        rows, columns = np.mgrid[window]
         squared = ((rows - row) ** 2 + (columns - column) ** 2) * HEAT_MM**2
         place = np.unravel_index(int((image * np.exp2(-squared / reach_mm**2)).argmax()), image.shape)
         peak = int(place[0]), int(place[1])
-        by_slice = self.heat[slices][:, list(channels)].sum(1)
-        return Landmark(self.centre(by_slice, slices, *peak), min(float(image[peak]), 1.0))
+        corner = window[0].start, window[1].start
+        return Landmark(self.centre(self.heat[chosen].sum(1), slices, *peak, corner), min(float(image[peak]), 1.0))
 
-    def centre(self, by_slice: Heat, slices: NDArray[np.int64], row: int, column: int) -> FloatArray:
-        """(3,) LPS centre of the heat around a peak of the hottest of some slices, given as (len(slices), rows, columns)."""
+    def _window(self, row: float, column: float, reach_mm: float) -> tuple[slice, slice]:
+        """Rows and columns so far around a place that nothing beyond counts; at least one pixel, though the place lie outside."""
+        half = round(FADED * reach_mm / HEAT_MM) + PEAK_REACH
+        spans = []
+        for middle, count in ((round(row), self.heat.shape[2]), (round(column), self.heat.shape[3])):
+            first = min(max(middle - half, 0), count - 1)
+            spans.append(slice(first, max(min(middle + half + 1, count), first + 1)))
+        return spans[0], spans[1]
+
+    def centre(self, by_slice: Heat, slices: NDArray[np.int64], row: int, column: int, corner: tuple[int, int] = (0, 0)) -> FloatArray:
+        """(3,) LPS centre of the heat around a peak of some slices, given as (len(slices), rows, columns) from ``corner`` on."""
         refined_row, refined_column = heat_centroid(by_slice.max(0), row, column)
         around = by_slice[:, *_near(row, column, 1)].astype(np.float64).sum((1, 2)) ** 2
         offset = float(around @ self.stack.offsets_mm[slices] / max(around.sum(), 1e-12))
-        return self.to_lps(refined_row, refined_column, offset)
+        return self.to_lps(corner[0] + refined_row, corner[1] + refined_column, offset)
 
 
 def heat_centroid(heat: Heat, row: int, column: int) -> tuple[float, float]:
