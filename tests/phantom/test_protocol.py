@@ -126,3 +126,21 @@ def test_slices_are_as_thick_and_as_far_apart_as_in_hospitals(studies: list[tupl
     assert np.median(spacing) == pytest.approx(4.4, abs=0.15)
     assert (spacing >= 0.999 * thickness).all()
     assert spacing.max() <= 5.2
+
+
+def test_a_study_of_few_sagittal_slices_has_no_axials_and_every_third_slice() -> None:
+    counts = []
+    for seed in range(12):
+        plans = []
+        for few in (False, True):
+            rng = np.random.default_rng(seed)
+            skeleton = stand_up(sample_anatomy(rng, AnatomyConfig()))
+            plans.append(plan_study(skeleton, SCANNER, ProtocolConfig(few_sagittal=few, own_t1_planes=0.0), rng))
+        whole, few_scans = plans
+        (scan,), (sagittal,) = few_scans, of_plane(whole, AnatomicalPlane.SAGITTAL)
+        assert set(scan.instance_numbers) < set(sagittal.instance_numbers)
+        assert scan.spacing_mm == pytest.approx(3 * sagittal.spacing_mm)
+        steps = np.diff([plane.affine.origin_lps_mm for plane in scan.planes], axis=0)
+        np.testing.assert_allclose(np.linalg.norm(steps, axis=1), scan.spacing_mm, atol=1e-6)
+        counts.append(len(scan.planes))
+    assert 4 <= min(counts) <= max(counts) <= 7

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         default="physics",
         metavar="NAME",
-        help="physics, randomised (any contrast), or mixed, half of each; heldout-a or heldout-b, for testing alone (default: physics)",
+        help="physics, randomised (any contrast), mixed (both), levels (for localisers), heldout-a or -b (for testing); default: physics",
     )
     parser.add_argument(
         "--profile",
