@@ -129,7 +129,7 @@ def test_a_translated_patient_moves_the_points_by_as_much_and_keeps_the_grades(s
 
 
 def test_sites_graded_together_are_graded_as_each_alone(subject: Subject, pipeline: Pipeline) -> None:
-    sites = sites_from_locations(subject.grades.locations)
+    sites = sites_from_locations(subject.grades.locations, pipeline.locate(subject.study).moved_mm)
     together = probabilities_of(subject.grades)
     for finding in FINDINGS[::6]:
         grades = grade_sites(subject.study, {finding: sites[finding]}, pipeline.bundle.members, lambda _: "not asked for")

@@ -9,10 +9,12 @@ import pytest
 from lumbargrade.competition import LabelCoordinate, read_coordinates, write_coordinates
 from lumbargrade.errors import InputError, UsageError
 from lumbargrade.terms import FINDING_INDEX, FINDINGS, Condition, Laterality
+from lumbargrade.train.config import NETWORKS
 from lumbargrade.train.data_set import open_labelled_data, read_labelled_study
 from lumbargrade.train.grader_samples import grader_samples
 from lumbargrade.train.index import index_studies
 from lumbargrade.train.localiser_samples import prepare_localiser_study
+from lumbargrade.train.spine_marks import marks_of_labels
 from lumbargrade.train.study_cache import StudyCache, open_cache
 
 REAL = Path(__file__).parents[2] / ".." / "shared" / "real" / "rsna-study"
@@ -75,7 +77,7 @@ def test_a_cached_study_is_the_one_prepared(blob_data: Path, tmp_path: Path) -> 
     cache = open_cache(tmp_path / "cache", "f" * 64)
     assert index_studies([labelled], cache, 1, quiet=True) == []
     study, landmarks = read_labelled_study(labelled)
-    expected, (stored,) = prepare_localiser_study(study, landmarks), cache.localiser_samples([103])
+    expected, (stored,) = prepare_localiser_study(study, marks_of_labels(landmarks)), cache.localiser_samples([103])
     for name in ("slices", "points_px", "distances_mm", "labelled"):
         np.testing.assert_array_equal(getattr(stored, name), getattr(expected, name))
     for condition, samples in grader_samples(study, landmarks, labelled.severities).items():
@@ -103,7 +105,7 @@ def test_a_study_without_sagittal_series_teaches_the_axial_graders_only(copied: 
     assert cache.localiser_samples([101]) == []
     assert len(cache.grader_samples(Condition.SUBARTICULAR_STENOSIS, [101])) == 10
     with pytest.raises(InputError, match="no training study has a sagittal series"):
-        cache.require_enough([101])
+        cache.require_enough([101], NETWORKS)
 
 
 def test_a_study_without_a_folder_is_left_out_without_naming_the_place(copied: Path, tmp_path: Path) -> None:
@@ -129,4 +131,4 @@ def test_the_labels_of_the_real_study_all_find_their_picture() -> None:
     assert set(landmarks) == {point.finding for point in labelled.coordinates}
     samples = grader_samples(study, landmarks, labelled.severities)
     assert sum(map(len, samples.values())) == len(labelled.severities)
-    assert prepare_localiser_study(study, landmarks).labelled.sum() == 15
+    assert prepare_localiser_study(study, marks_of_labels(landmarks)).labelled.sum() == 15

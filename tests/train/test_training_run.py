@@ -20,7 +20,7 @@ GRADER = Schedule(steps=8, batch_size=8, average_decay=0.8)
 CONFIG = TrainConfig(
     name="blobs",
     seed=3,
-    localiser=Schedule(steps=60, batch_size=3, learning_rate=5e-3, average_decay=0.9),
+    localiser=Schedule(steps=160, batch_size=4, learning_rate=5e-3, average_decay=0.9),
     canal=GRADER,
     foramen=GRADER,
     subarticular=GRADER,

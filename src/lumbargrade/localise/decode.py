@@ -26,6 +26,8 @@ LEAST_HEAT = 0.15
 """Below this nothing was seen at a place."""
 SEEN_HEAT, SEEN_MARGIN_HEAT = 0.3, 0.4
 """What a disc that counts has at least. Noise and other anatomy stay below: their margins reached 0.32, those of patients begin at 0.47."""
+COLD = 0.1
+"""A channel below this everywhere was never taught."""
 MARGIN_REACH_MM, MIDDLE_MM = 12.0, 12.0
 """How far a disc's margin is sought around where it should be, in the picture, and across the slices."""
 CANAL_WITHIN_MM = 20.0
@@ -75,6 +77,16 @@ class Spine:
 
     discs: dict[int, FoundDisc]
     lead: float
+
+    @property
+    def knows_margins(self) -> bool:
+        """Whether the network was taught more than the competition's labels tell: else margins and sacrum are cold everywhere."""
+        return max(disc.margin_heat for disc in self.discs.values()) >= COLD
+
+    def shows(self, place: int) -> bool:
+        """Whether there is a disc that was seen at a place."""
+        disc = self.discs.get(place)
+        return disc is not None and (disc.is_seen or (not self.knows_margins and disc.any_heat >= SEEN_HEAT))
 
 
 def find_spine(views: Sequence[StackView]) -> Spine | None:

@@ -21,7 +21,7 @@ LEAST_DISCS = 3
 """Fewer neighbouring discs do not make a lumbar spine."""
 WITHOUT_SACRUM = 0.7
 """What is left of the confidence where the sacrum is not seen: one genuine volume cut at several heights got other names each time."""
-SACRUM_HEAT, TRANSITIONAL_HEAT = 0.25, 0.4
+SACRUM_HEAT, TRANSITIONAL_HEAT = 0.25, 0.75
 JUNCTION_MM = 30.0
 """How far from the last disc a transitional disc, and the middle of S1, may lie."""
 AGREEMENT_MM = 12.0
@@ -32,7 +32,9 @@ def number_levels(views: Sequence[StackView], spine: Spine, shift: int) -> tuple
     """How the discs of a spine got their names, and what is doubtful about it."""
     sacrum = _sacrum(views, spine)
     transitional = _transitional(views, spine)
-    confidence = 1 / (1 + math.exp(-(spine.lead - LEAD_OFFSET) / LEAD_SCALE)) * (WITHOUT_SACRUM if sacrum is None else 1.0)
+    confidence = (
+        1 / (1 + math.exp(-(spine.lead - LEAD_OFFSET) / LEAD_SCALE)) * (WITHOUT_SACRUM if sacrum is None and spine.knows_margins else 1.0)
+    )
     above = sum(place < FIRST - shift for place in spine.discs)
     problems = [_disagreement(view) for view in views if len(views) > 1 and not _agrees(view, spine)]
     if confidence < UNCERTAIN:
@@ -55,15 +57,12 @@ def why_not_lumbar(spine: Spine | None) -> str | None:
     if spine is None:
         return "no disc of a lumbar spine was recognised"
     longest = run = 0
-    for place in range(LAST + 1):
-        disc = spine.discs.get(place)
-        run = run + 1 if disc is not None and disc.is_seen else 0
+    for place in range(FIRST, LAST + 1):
+        run = run + 1 if spine.shows(place) else 0
         longest = max(longest, run)
     if longest < LEAST_DISCS:
         neighbours = "1 disc of a lumbar spine was" if longest == 1 else f"{longest or 'no'} neighbouring discs of a lumbar spine were"
         return f"{neighbours} recognised, at least {LEAST_DISCS} are needed"
-    if not any(FIRST <= place <= LAST for place in spine.discs):
-        return "discs were recognised, but none from L1/L2 to L5/S1"
     return None
 
 
@@ -85,7 +84,7 @@ def absent_levels(locations: Sequence[LevelLocation]) -> tuple[Problem, ...]:
 
 def _basis(spine: Spine, sacrum_seen: bool, above: int) -> str:
     counted = "counted up from the sacrum" if sacrum_seen else "named by shape and place, without the sacrum"
-    seen = sum(disc.is_seen for place, disc in spine.discs.items() if place <= LAST)
+    seen = sum(spine.shows(place) for place in spine.discs if place <= LAST)
     remnant = "; a disc remnant between S1 and S2 is seen" if LAST + 1 in spine.discs else ""
     return f"Levels {counted}: {seen} discs above it are seen, {above} of them above L1/L2{remnant}."
 
