@@ -61,6 +61,11 @@ class DataSet:
         """What is true of a synthetic study; it need not exist."""
         return self.root / "truth" / str(study_id) / "truth.json"
 
+    def known_truth(self, study_id: int) -> Path | None:
+        """``truth_path`` of a phantom's study that has it; None for every other study."""
+        path = self.truth_path(study_id)
+        return path if self.phantom_mark.is_file() and path.is_file() else None
+
     def images(self, split: Split) -> Path:
         """The folder of study folders."""
         return self.root / f"{split.value}_images"

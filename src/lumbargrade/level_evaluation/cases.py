@@ -55,14 +55,9 @@ def _competition_cases(data_set: DataSet, most: int | None) -> list[Case]:
                     data_set.study_folder(Split.TRAIN, study_id),
                     {str(series_id): role for series_id, role in roles.get(study_id, {}).items()},
                     tuple(coordinates[study_id]),
-                    _truth_path(data_set, study_id),
+                    data_set.known_truth(study_id),
                 ),
             ),
         )
         for study_id in sorted(coordinates)[:most]
     ]
-
-
-def _truth_path(data_set: DataSet, study_id: int) -> Path | None:
-    path = data_set.truth_path(study_id)
-    return path if data_set.phantom_mark.is_file() and path.is_file() else None

@@ -92,7 +92,7 @@ def open_labelled_data(path: Path) -> LabelledData:
             {str(series_id): role for series_id, role in roles.get(study_id, {}).items()},
             tuple(coordinates[study_id]),
             _severities(labels, row),
-            _truth_path(data_set, study_id),
+            data_set.known_truth(study_id),
         )
         for row, study_id in enumerate(labels.study_ids)
         if study_id in coordinates
@@ -114,11 +114,6 @@ def read_labelled_study(labelled: LabelledStudy) -> tuple[Study, StudyLandmarks]
         finding = marked.coordinate.finding
         landmarks[finding] = Landmark(finding, marked.point_lps_mm, marked.instance, labelled.severities.get(finding))
     return study, landmarks
-
-
-def _truth_path(data_set: DataSet, study_id: int) -> Path | None:
-    path = data_set.truth_path(study_id)
-    return path if data_set.phantom_mark.is_file() and path.is_file() else None
 
 
 def _severities(labels: StudyLabels, row: int) -> dict[Finding, Severity]:
