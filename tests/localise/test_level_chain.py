@@ -200,3 +200,13 @@ def test_the_t2_gives_the_canal_and_the_t1_the_foramina_after_a_patient_moved():
         np.testing.assert_allclose(fused.canal_lps_mm, single.canal_lps_mm, atol=0.3)
         moved = fused.foramen_lps_mm[Laterality.LEFT] - single.foramen_lps_mm[Laterality.LEFT]
         np.testing.assert_allclose(moved, [0.0, 3.0, 0.0], atol=0.3)
+
+
+def test_heat_in_the_dark_margin_of_one_stack_and_outside_the_other():
+    """Padding around a small field of view may be warm; the other stack ends before it."""
+    wide = heat_with(range(5))
+    draw(wide, CANAL_ABOVE, 122, 60)
+    view = view_of(wide)
+    view.stack.pixels[:, 236:, 112:] = 0
+    views = [view, view_of(heat_with(range(5), size=(96, 48)), SeriesRole.SAGITTAL_T1, "1.3")]
+    assert len(find_spine(views).discs) >= 5

@@ -30,15 +30,15 @@ class Candidate:
 
 def find_candidates(views: Sequence[StackView]) -> list[Candidate]:
     """The strongest places, from the head down."""
-    found = [(strength, point) for view in views for strength, point in _peaks(view)]
+    found = [(strength, point, view) for view in views for strength, point in _peaks(view)]
     found.sort(key=lambda each: (-round(each[0], 5), *each[1][:0:-1].tolist()))  # ties by height: a mirrored patient's fall the same way
-    apart: list[FloatArray] = []
-    for _, point in found:
-        if all(np.linalg.norm((point - other)[1:]) > SAME_PLACE_MM for other in apart):
-            apart.append(point)
+    apart: list[tuple[FloatArray, StackView]] = []
+    for _, point, view in found:
+        if all(np.linalg.norm((point - other)[1:]) > SAME_PLACE_MM for other, _ in apart):
+            apart.append((point, view))
     candidates = []
-    for point in apart[:MOST_CANDIDATES]:
-        showing = [view for view in views if view.shows(point)] or list(views)
+    for point, finder in apart[:MOST_CANDIDATES]:
+        showing = [view for view in views if view.shows(point)] or [finder]
         candidates.append(Candidate(point, np.mean([view.canal_heat_at(point) for view in showing], axis=0)))
     return sorted(candidates, key=lambda candidate: -float(candidate.point_lps_mm[2]))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,6 +36,14 @@ CANAL_WITHIN_MM = 20.0
 FORAMEN_REACH_MM, FORAMEN_WITHIN_MM = 10.0, 9.0
 """How far from its mean place a foramen is sought, in the picture and across the slices."""
 _FORAMINA = tuple(range(FORAMEN_CHANNELS.start, FORAMEN_CHANNELS.stop))
+
+
+class FoundCanal(NamedTuple):
+    """The (3,) canal across from a disc, with the heat there of its own name's channel and of all canals together."""
+
+    point_lps_mm: FloatArray
+    heat: float
+    any_heat: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,24 +100,28 @@ class Spine:
 
 def find_spine(views: Sequence[StackView]) -> Spine | None:
     """The chain of discs, or None where nothing looks like one."""
+    canals, lead = find_canals(views)
+    if not canals:
+        return None
+    places = sorted(canals)
+    directions = canal_directions(np.stack([canals[place].point_lps_mm for place in places]), np.array(places, float))
+    return Spine({place: _disc(views, canals[place], direction) for place, direction in zip(places, directions, strict=True)}, lead)
+
+
+def find_canals(views: Sequence[StackView]) -> tuple[dict[int, FoundCanal], float]:
+    """The canal at the discs by place along the chain, without gaps and empty where nothing looks like one; and the chain's lead."""
     candidates = find_candidates(views)
     chain = best_chain(candidates)
-    if chain is None:
-        return None
-    canals = _without_gaps(candidates, chain)
-    places = sorted(canals)
-    directions = canal_directions(np.stack([canals[place][0] for place in places]), np.array(places, float))
-    discs = {place: _disc(views, *canals[place], direction) for place, direction in zip(places, directions, strict=True)}
-    return Spine(discs, chain.lead)
+    return (_without_gaps(candidates, chain), chain.lead) if chain is not None else ({}, 0.0)
 
 
-def _disc(views: Sequence[StackView], canal_lps_mm: FloatArray, heat: float, any_heat: float, direction: FloatArray) -> FoundDisc:
-    ahead = LevelFrame.at(canal_lps_mm, direction).anterior
+def _disc(views: Sequence[StackView], canal: FoundCanal, direction: FloatArray) -> FoundDisc:
+    ahead = LevelFrame.at(canal.point_lps_mm, direction).anterior
     front, back = (
-        _best([view.near((channel,), canal_lps_mm + ahead_mm * ahead, MARGIN_REACH_MM, MIDDLE_MM) for view in views])
+        _best([view.near((channel,), canal.point_lps_mm + ahead_mm * ahead, MARGIN_REACH_MM, MIDDLE_MM) for view in views])
         for channel, ahead_mm in ((DISC_FRONT, DISC_FRONT_MM), (DISC_BACK, DISC_BACK_MM))
     )
-    return FoundDisc(canal_lps_mm, heat, any_heat, direction, front, back)
+    return FoundDisc(*canal, direction, front, back)
 
 
 def locate(views: Sequence[StackView], spine: Spine, confidence: float, shift: int) -> tuple[LevelLocation, ...]:
@@ -186,16 +199,16 @@ def _channel(place: int) -> int:
     return max(place - FIRST + 1, 0)
 
 
-def _without_gaps(candidates: Sequence[Candidate], chain: Chain) -> dict[int, tuple[FloatArray, float, float]]:
-    """By place the canal point, heat of its own name and of all; those that were left out lie between their neighbours, without heat."""
-    found: dict[int, tuple[FloatArray, float, float]] = {}
+def _without_gaps(candidates: Sequence[Candidate], chain: Chain) -> dict[int, FoundCanal]:
+    """By place; those that were left out lie between their neighbours, without heat."""
+    found: dict[int, FoundCanal] = {}
     for place, index in enumerate(chain.members):
         if index is not None:
             heat = candidates[index].heat
-            found[place] = candidates[index].point_lps_mm, min(float(heat[_channel(place)]), 1.0), min(float(heat.sum()), 1.0)
+            found[place] = FoundCanal(candidates[index].point_lps_mm, min(float(heat[_channel(place)]), 1.0), min(float(heat.sum()), 1.0))
     for place in range(min(found), max(found)):
         if place not in found:
             below = min(other for other in found if other > place)
-            above_lps_mm, below_lps_mm = found[place - 1][0], found[below][0]
-            found[place] = above_lps_mm + (below_lps_mm - above_lps_mm) / (below - place + 1), 0.0, 0.0
+            above_lps_mm, below_lps_mm = found[place - 1].point_lps_mm, found[below].point_lps_mm
+            found[place] = FoundCanal(above_lps_mm + (below_lps_mm - above_lps_mm) / (below - place + 1), 0.0, 0.0)
     return found

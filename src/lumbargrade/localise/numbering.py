@@ -8,7 +8,7 @@ import numpy as np
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.localise.chain import FIRST, LAST
 from lumbargrade.localise.channels import FIRST_SACRAL, SACRUM, TRANSITIONAL
-from lumbargrade.localise.decode import Spine, find_spine
+from lumbargrade.localise.decode import Spine, find_canals
 from lumbargrade.localise.view import Landmark, StackView
 from lumbargrade.study import LevelLocation, Numbering, Problem
 from lumbargrade.terms import LEVELS
@@ -112,11 +112,11 @@ def _transitional(views: Sequence[StackView], spine: Spine) -> float:
 
 def _agrees(view: StackView, spine: Spine) -> bool:
     """Whether a stack by itself names discs as all stacks together do, or is in no position to say."""
-    alone = find_spine([view])
-    if alone is None or alone.lead <= LEAD_OFFSET:
+    alone, lead = find_canals([view])
+    if lead <= LEAD_OFFSET:
         return True
-    shared = [place for place in alone.discs if FIRST <= place <= LAST and place in spine.discs]
-    distances = [float(np.linalg.norm((alone.discs[place].canal_lps_mm - spine.discs[place].canal_lps_mm)[1:])) for place in shared]
+    shared = [place for place in alone if FIRST <= place <= LAST and place in spine.discs]
+    distances = [float(np.linalg.norm((alone[place].point_lps_mm - spine.discs[place].canal_lps_mm)[1:])) for place in shared]
     return not distances or float(np.median(distances)) <= AGREEMENT_MM
 
 
