@@ -1,5 +1,7 @@
 """Taking pictures out of slices on any grid of patient points."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,17 +31,21 @@ def smooth_for_spacing(image: Image, affine: SliceAffine, spacing_mm: float) -> 
     for axis, pixel_mm in ((0, affine.row_spacing_mm), (1, affine.column_spacing_mm)):
         width = round(spacing_mm / pixel_mm)
         if width > 1:
-            image = _box_average(image, width, axis)
+            image = box_mean(image, width, [axis])
     return image
 
 
-def _box_average(image: Image, width: int, axis: int) -> Image:
-    before = (width - 1) // 2
-    padded = np.pad(image, [(before + 1, width - 1 - before) if a == axis else (0, 0) for a in range(2)], mode="edge")
-    sums = np.cumsum(padded, axis=axis, dtype=np.float64)
-    upper = np.take(sums, range(width, sums.shape[axis]), axis)
-    lower = np.take(sums, range(0, sums.shape[axis] - width), axis)
-    return ((upper - lower) / width).astype(np.float32)
+def box_mean(images: Image, width: int, axes: Sequence[int]) -> Image:
+    """The mean over ``width`` pixels along each of the axes, around every pixel, of those that lie inside the images."""
+    for axis in axes:
+        count = images.shape[axis]
+        nothing = np.zeros([1 if a == axis else n for a, n in enumerate(images.shape)])
+        sums = np.concatenate([nothing, np.cumsum(images, axis=axis, dtype=np.float64)], axis)
+        upper = np.minimum(np.arange(count) + width // 2 + 1, count)
+        lower = np.maximum(np.arange(count) - (width - 1) // 2, 0)
+        shape = [-1 if a == axis else 1 for a in range(images.ndim)]
+        images = ((np.take(sums, upper, axis) - np.take(sums, lower, axis)) / (upper - lower).reshape(shape)).astype(np.float32)
+    return images
 
 
 def grid_lps(center_lps_mm: FloatArray, right: FloatArray, down: FloatArray, shape: tuple[int, int], spacing_mm: float) -> FloatArray:

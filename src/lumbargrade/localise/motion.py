@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.geometry.orientation import AnatomicalPlane
-from lumbargrade.geometry.resample import Image, grid_lps, sample_bilinear, smooth_for_spacing
+from lumbargrade.geometry.resample import Image, box_mean, grid_lps, sample_bilinear, smooth_for_spacing
 from lumbargrade.study import Instance, LevelLocation, Problem, Series, Stack, Study
 from lumbargrade.terms import SeriesRole
 
@@ -175,17 +175,6 @@ def _cost(shift_mm: FloatArray) -> float:
 
 def _normalised(values: Image) -> Image:
     """(n, rows, columns) brightness less its local mean, over its local deviation."""
-    mean = _local_mean(values)
-    deviation = np.sqrt(np.maximum(_local_mean(values * values) - mean * mean, 0))
+    mean = box_mean(values, NORMALISED_OVER, (1, 2))
+    deviation = np.sqrt(np.maximum(box_mean(values * values, NORMALISED_OVER, (1, 2)) - mean * mean, 0))
     return np.asarray((values - mean) / (deviation + 0.1 * values.std((1, 2), keepdims=True) + 1e-6), np.float32)
-
-
-def _local_mean(values: Image) -> Image:
-    half = NORMALISED_OVER // 2
-    for axis in (1, 2):
-        padded = np.pad(values, [(half + 1, half) if a == axis else (0, 0) for a in range(3)], mode="edge")
-        sums = np.cumsum(padded, axis=axis, dtype=np.float64)
-        count = values.shape[axis]
-        upper, lower = (np.take(sums, range(first, first + count), axis) for first in (NORMALISED_OVER, 0))
-        values = ((upper - lower) / NORMALISED_OVER).astype(np.float32)
-    return values

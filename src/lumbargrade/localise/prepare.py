@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lumbargrade.errors import InputError
 from lumbargrade.geometry.affine import FloatArray, SliceAffine
+from lumbargrade.geometry.resample import box_mean
 from lumbargrade.study import Instance, Stack
 
 GRID_MM = 1.5
@@ -87,8 +88,8 @@ def network_inputs(pixels: Images, spacing_mm: float = GRID_MM) -> Images:
     """
     scaled = np.stack([_percentile_scaled(image) for image in pixels])
     width = 2 * round(LOCAL_WINDOW_MM / spacing_mm / 2) + 1
-    mean = _box_mean(scaled, width)
-    deviation = np.sqrt(np.maximum(_box_mean(scaled * scaled, width) - mean * mean, 0))
+    mean = box_mean(scaled, width, (1, 2))
+    deviation = np.sqrt(np.maximum(box_mean(scaled * scaled, width, (1, 2)) - mean * mean, 0))
     local = np.clip((scaled - mean) / (deviation + 0.03), -3, 3) * 0.5
     return np.stack([scaled - 0.5, local], 1).astype(np.float32)
 
@@ -162,15 +163,3 @@ def _percentile_scaled(image: Images) -> Images:
         return np.zeros_like(image)
     low, high = np.percentile(values[:: max(1, values.size // 8000)], (2, 98))
     return np.asarray(np.clip((image - low) / max(float(high - low), 1e-6), -0.5, 2.0), np.float32)
-
-
-def _box_mean(images: Images, width: int) -> Images:
-    """Mean over a square window of odd width, of the pixels of it that lie inside the image."""
-    for axis in (1, 2):
-        count = images.shape[axis]
-        sums = np.concatenate([np.zeros_like(np.take(images, [0], axis)), np.cumsum(images, axis=axis, dtype=np.float64)], axis)
-        upper = np.minimum(np.arange(count) + width // 2 + 1, count)
-        lower = np.maximum(np.arange(count) - width // 2, 0)
-        shape = [-1 if a == axis else 1 for a in range(3)]
-        images = ((np.take(sums, upper, axis) - np.take(sums, lower, axis)) / (upper - lower).reshape(shape)).astype(np.float32)
-    return images
