@@ -13,6 +13,7 @@ from lumbargrade.localise import locate_levels
 from lumbargrade.models import Network
 from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.terms import FINDINGS
+from lumbargrade.train.config import LOCALISER
 from lumbargrade.train.data_set import LabelledStudy, read_labelled_study
 from lumbargrade.train.progress import progress_bar
 
@@ -111,7 +112,7 @@ def _predict(task: _Task) -> HeldOutStudies:
 
 def _predict_study(labelled: LabelledStudy, networks: Mapping[str, Network]) -> HeldOutStudies:
     study, landmarks = read_labelled_study(labelled)
-    found = locate_levels(study, [networks["localiser"]])
+    found = locate_levels(study, [networks[LOCALISER]])
     sites = sites_from_locations(found.locations, found.moved_mm)
     logits = site_logits(study, sites, networks)
     values, errors = np.zeros((1, len(FINDINGS), 3)), np.zeros((1, len(FINDINGS)))
