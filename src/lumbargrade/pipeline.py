@@ -12,13 +12,11 @@ from lumbargrade.dicom import StudySource, read_study
 from lumbargrade.errors import InputError, LumbarGradeError, ModelFileError
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.grade import grade_sites, grade_study, sites_from_points
-from lumbargrade.localise import Localisation, locate_levels
+from lumbargrade.localise import JUNCTION, LOCALISER, Localisation, locate_levels
 from lumbargrade.models import ModelBundle, Network, load_bundle
 from lumbargrade.study import Grade, Problem, Study, StudyGrades
 from lumbargrade.terms import Finding, SeriesRole
 
-LOCALISER = "localiser"
-"""The localising network's name in a model's manifest."""
 NOTHING_LOCATED = frozenset({"no_sagittal", "no_levels"})
 """Codes of the localiser's problems that say why no level at all was found."""
 
@@ -77,7 +75,8 @@ class Pipeline:
         Raises:
             ModelFileError: the model lacks a part.
         """
-        return locate_levels(study, self._localisers(), shift)
+        junction = [member.networks[JUNCTION] for member in self.bundle.members if JUNCTION in member.contents]
+        return locate_levels(study, self._localisers(), shift, junction)
 
     def grade(self, study: Study, *, shift: int = 0) -> StudyGrades:
         """Locate the levels, then grade the 25 findings there.

@@ -66,7 +66,7 @@ def heat_with(levels, value=0.9, size=(128, 64), sacrum=True, margins=0.9, front
 def located(heat, shift=0):
     views = [view_of(heat)]
     spine = find_spine(views)
-    numbering, problems = number_levels(views, spine, shift)
+    numbering, problems = number_levels(views, spine, None, shift)
     locations = locate(views, spine, numbering.confidence, shift)
     return locations, (*problems, *absent_levels(locations)), numbering
 

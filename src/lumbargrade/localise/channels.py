@@ -1,7 +1,14 @@
 """What the localiser's network takes and gives: names, order and scale of its input and output."""
 
+from typing import TypeVar
+
+from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.terms import LEVELS
 
+Position = TypeVar("Position", float, FloatArray)
+
+LOCALISER = "localiser"
+"""The network's name in a model."""
 INPUT_NAME = "slices"
 """(n, 2, rows, columns) float32: ``prepare.network_inputs``."""
 OUTPUT_NAME = "heat"
@@ -27,11 +34,11 @@ VERTEBRA, SACRUM, DISC = 2 * _N + 6, 2 * _N + 7, 2 * _N + 8
 CHANNELS = 2 * _N + 9
 
 
-def heat_to_input_px(position: float) -> float:
+def heat_to_input_px(position: Position) -> Position:
     """A heat-map position as a position of the input: a heat pixel lies at the centre of its 2 x 2 input pixels."""
     return position * STRIDE + (STRIDE - 1) / 2
 
 
-def input_to_heat_px(position: float) -> float:
+def input_to_heat_px(position: Position) -> Position:
     """The way back from ``heat_to_input_px``."""
     return (position - (STRIDE - 1) / 2) / STRIDE

@@ -10,6 +10,7 @@ from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.geometry.orientation import AnatomicalPlane
 from lumbargrade.localise.channels import INPUT_NAME, OUTPUT_NAME
 from lumbargrade.localise.decode import find_spine, locate
+from lumbargrade.localise.junction import junction_patches, transitional_probability
 from lumbargrade.localise.motion import axial_motion
 from lumbargrade.localise.numbering import absent_levels, number_levels, why_not_lumbar, why_not_named
 from lumbargrade.localise.prepare import PreparedStack, network_inputs, prepare_stack
@@ -36,35 +37,43 @@ class Localisation:
     moved_mm: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
-def locate_levels(study: Study, networks: Sequence[Network], shift: int = 0) -> Localisation:
+def locate_levels(study: Study, networks: Sequence[Network], shift: int = 0, junction: Sequence[Network] = ()) -> Localisation:
     """Find the five levels of a study in patient space, from whichever sagittal series it has.
 
     The heat-maps of several networks are averaged. What is missing is said in ``problems``; nothing is raised for a poor study. ``shift``
-    overrules the count: with +1 every disc is named one level lower than it was found to be, with -1 one higher.
+    overrules the count: with +1 every disc is named one level lower than it was found to be, with -1 one higher. Without the networks
+    that look at the lumbosacral ``junction`` nothing is said of transitional vertebrae.
     """
-    series = study.with_role(SeriesRole.SAGITTAL_T1, SeriesRole.SAGITTAL_T2)
-    sagittal = [(each, stack) for each in series for stack in each.stacks if stack.plane is AnatomicalPlane.SAGITTAL]
-    if not sagittal:
+    views, problems = sagittal_views(study, networks)
+    if not views and not problems:
         return Localisation((), (Problem("no_sagittal", "The study has no sagittal T1 or T2 series, so no level can be located."),))
-    views: list[StackView] = []
-    problems: list[Problem] = []
-    for each, stack in sagittal:
-        try:
-            prepared = prepare_stack(stack)
-        except InputError as error:
-            problems.append(Problem("sagittal_unusable", f"Sagittal series {each.series_instance_uid}: {error}"))
-            continue
-        views.append(StackView(each, prepared, mean_heat(prepared, networks)))
     spine = find_spine(views) if views else None
     reason = why_not_lumbar(spine)
     if spine is None or reason is not None:
         return _refused(problems, reason)
-    numbering, doubts = number_levels(views, spine, shift)
+    transitional = transitional_probability(junction_patches(views, spine), junction)
+    numbering, doubts = number_levels(views, spine, transitional, shift)
     if not shift and (reason := why_not_named(numbering)) is not None:
         return _refused(problems, reason)
     locations = locate(views, spine, numbering.confidence, shift)
     moved, movements = axial_motion(study, locations)
     return Localisation(locations, (*problems, *doubts, *movements, *absent_levels(locations)), numbering, moved)
+
+
+def sagittal_views(study: Study, networks: Sequence[Network]) -> tuple[list[StackView], list[Problem]]:
+    """Every usable sagittal stack of a study with its heat, and what is wrong with the others."""
+    views: list[StackView] = []
+    problems: list[Problem] = []
+    for series in study.with_role(SeriesRole.SAGITTAL_T1, SeriesRole.SAGITTAL_T2):
+        for stack in series.stacks:
+            if stack.plane is AnatomicalPlane.SAGITTAL:
+                try:
+                    prepared = prepare_stack(stack)
+                except InputError as error:
+                    problems.append(Problem("sagittal_unusable", f"Sagittal series {series.series_instance_uid}: {error}"))
+                else:
+                    views.append(StackView(series, prepared, mean_heat(prepared, networks)))
+    return views, problems
 
 
 def _refused(problems: Sequence[Problem], reason: str | None) -> Localisation:

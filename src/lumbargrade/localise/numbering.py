@@ -7,9 +7,9 @@ import numpy as np
 
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.localise.chain import FIRST, LAST
-from lumbargrade.localise.channels import FIRST_SACRAL, SACRUM, TRANSITIONAL
+from lumbargrade.localise.channels import FIRST_SACRAL, SACRUM
 from lumbargrade.localise.decode import Spine, find_canals
-from lumbargrade.localise.view import Landmark, StackView
+from lumbargrade.localise.view import StackView
 from lumbargrade.study import LevelLocation, Numbering, Problem
 from lumbargrade.terms import LEVELS
 
@@ -21,17 +21,19 @@ LEAST_DISCS = 3
 """Fewer neighbouring discs do not make a lumbar spine."""
 WITHOUT_SACRUM = 0.7
 """What is left of the confidence where the sacrum is not seen: one genuine volume cut at several heights got other names each time."""
-SACRUM_HEAT, TRANSITIONAL_HEAT = 0.25, 0.75
-JUNCTION_MM = 30.0
-"""How far from the last disc a transitional disc, and the middle of S1, may lie."""
+SACRUM_HEAT, SACRUM_WITHIN_MM = 0.25, 30.0
+"""What the sacrum has at least, so near to where S1 should be."""
+TRANSITIONAL = 0.5
+"""From this probability on a reader is warned."""
 AGREEMENT_MM = 12.0
 """A third of the distance between levels, and what patients move between series."""
 
 
-def number_levels(views: Sequence[StackView], spine: Spine, shift: int) -> tuple[Numbering, tuple[Problem, ...]]:
-    """How the discs of a spine got their names, and what is doubtful about it."""
+def number_levels(
+    views: Sequence[StackView], spine: Spine, transitional: float | None, shift: int
+) -> tuple[Numbering, tuple[Problem, ...]]:
+    """How the discs of a spine got their names, and what is doubtful about it; ``transitional`` as in ``Numbering``."""
     sacrum = _sacrum(views, spine)
-    transitional = _transitional(views, spine)
     confidence = (
         1 / (1 + math.exp(-(spine.lead - LEAD_OFFSET) / LEAD_SCALE)) * (WITHOUT_SACRUM if sacrum is None and spine.knows_margins else 1.0)
     )
@@ -39,7 +41,7 @@ def number_levels(views: Sequence[StackView], spine: Spine, shift: int) -> tuple
     problems = [_disagreement(view) for view in views if len(views) > 1 and not _agrees(view, spine)]
     if confidence < UNCERTAIN:
         problems.append(Problem("levels_uncertain", "Naming the disc levels one higher or lower would fit the pictures nearly as well."))
-    if transitional >= TRANSITIONAL_HEAT:
+    if transitional is not None and transitional >= TRANSITIONAL:
         message = "The lumbosacral junction looks transitional (a sacralised L5 or a lumbarised S1): counting from it may be one off."
         problems.append(Problem("transitional_vertebra", message))
     if sacrum is None:
@@ -89,25 +91,14 @@ def _basis(spine: Spine, sacrum_seen: bool, above: int) -> str:
     return f"Levels {counted}: {seen} discs above it are seen, {above} of them above L1/L2{remnant}."
 
 
-def _junction(spine: Spine) -> FloatArray:
-    """(3,) the canal at the last disc above the sacrum."""
-    return spine.discs[max(place for place in spine.discs if place <= LAST)].canal_lps_mm
-
-
 def _sacrum(views: Sequence[StackView], spine: Spine) -> FloatArray | None:
     """(3,) the middle of S1; it lies below and before the canal at L5/S1."""
     if LAST not in spine.discs:
         return None
     expected = spine.discs[LAST].canal_lps_mm + np.array([0.0, -14.0, -20.0])
-    marks = [view.near((channel,), expected, JUNCTION_MM, JUNCTION_MM) for view in views for channel in (FIRST_SACRAL, SACRUM)]
+    marks = [view.near((channel,), expected, SACRUM_WITHIN_MM, SACRUM_WITHIN_MM) for view in views for channel in (FIRST_SACRAL, SACRUM)]
     best = max(marks, key=lambda mark: mark.heat)
     return best.point_lps_mm if best.heat >= SACRUM_HEAT else None
-
-
-def _transitional(views: Sequence[StackView], spine: Spine) -> float:
-    expected = _junction(spine) + np.array([0.0, -10.0, -10.0])
-    marks: list[Landmark] = [view.near((TRANSITIONAL,), expected, JUNCTION_MM, JUNCTION_MM) for view in views]
-    return float(np.mean([mark.heat for mark in marks]))
 
 
 def _agrees(view: StackView, spine: Spine) -> bool:

@@ -93,15 +93,18 @@ class StackView:
                 apart.append((row, column))
         return apart[:most]
 
+    def slices_near(self, point_lps_mm: FloatArray, within_mm: float) -> NDArray[np.int64]:
+        """The slices within so many millimetres of a place; the nearest one where there are none."""
+        distances = np.abs(self.stack.offsets_mm - self.to_heat(point_lps_mm)[2])
+        return np.flatnonzero(distances <= within_mm) if distances.min() <= within_mm else np.array([int(distances.argmin())])
+
     def near(self, channels: Sequence[int], expected_lps_mm: FloatArray, reach_mm: float, within_mm: float) -> Landmark:
         """The hottest place of some channels together near an expected one, on slices within ``within_mm`` of it.
 
         Heat ``reach_mm`` away from the expected place, in the picture, counts half, farther away less and less.
         """
-        row, column, offset_mm = self.to_heat(expected_lps_mm)
-        slices = np.flatnonzero(np.abs(self.stack.offsets_mm - offset_mm) <= within_mm)
-        if not slices.size:
-            slices = np.array([int(np.abs(self.stack.offsets_mm - offset_mm).argmin())])
+        row, column, _ = self.to_heat(expected_lps_mm)
+        slices = self.slices_near(expected_lps_mm, within_mm)
         window = self._window(row, column, reach_mm)
         chosen = slices[:, None], np.array(channels), *window
         image = self.averaged[chosen].sum(1).max(0)

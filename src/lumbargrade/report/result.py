@@ -102,7 +102,7 @@ def _numbering_entry(numbering: Numbering) -> dict[str, Any]:
         "confidence": round(float(numbering.confidence), 4),
         "discs_above": numbering.discs_above,
         "sacrum_point_lps_mm": None if sacrum is None else _millimetres(sacrum),
-        "transitional": round(float(numbering.transitional), 4),
+        "transitional": None if numbering.transitional is None else round(float(numbering.transitional), 4),
         "shift": numbering.shift,
     }
 

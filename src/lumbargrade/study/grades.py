@@ -66,7 +66,8 @@ class Numbering:
         confidence: 0..1, that every level bears its right name.
         discs_above: how many discs are seen above L1/L2.
         sacrum_lps_mm: (3,) middle of the body of S1; None where it is not seen.
-        transitional: 0..1, how much the lumbosacral junction looks like that of a transitional vertebra.
+        transitional: probability that the lumbosacral junction is that of a transitional vertebra, on synthetic patients a fifth of whom
+            have one; None where the junction is not seen or the model does not tell.
         shift: by how many levels a person moved the names: +1 names every disc one level lower than it was found to be.
     """
 
@@ -74,7 +75,7 @@ class Numbering:
     confidence: float
     discs_above: int
     sacrum_lps_mm: FloatArray | None
-    transitional: float
+    transitional: float | None
     shift: int = 0
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from lumbargrade.errors import UsageError
 from lumbargrade.grade.recipe import NETWORK_NAMES
+from lumbargrade.localise import JUNCTION, LOCALISER
 
-LOCALISER = "localiser"
-NETWORKS = (LOCALISER, *NETWORK_NAMES.values())
-"""The networks of a member; the one that takes longest comes first."""
+NETWORKS = (LOCALISER, *NETWORK_NAMES.values(), JUNCTION)
+"""The networks of a member; the one that takes longest comes first. The last needs synthetic studies and a localiser that is trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,13 @@ class TrainConfig:
     name: str = "default"
     seed: int = 0
     threads: int = 0
-    networks: tuple[str, ...] = NETWORKS
+    networks: tuple[str, ...] = NETWORKS[:-1]
     localiser: Schedule = field(default_factory=lambda: Schedule(steps=6000, batch_size=16, learning_rate=2.5e-3))
     canal: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
     foramen: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
     subarticular: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
+
+    junction: Schedule = field(default_factory=lambda: Schedule(steps=1000, batch_size=64, weight_decay=0.05))
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.networks if name not in NETWORKS]

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from lumbargrade.competition import MaskedFloats
 from lumbargrade.grade import site_logits, sites_from_locations
-from lumbargrade.localise import locate_levels
+from lumbargrade.localise import LOCALISER, locate_levels
 from lumbargrade.models import Network
 from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.terms import FINDINGS
-from lumbargrade.train.config import LOCALISER
 from lumbargrade.train.data_set import LabelledStudy, read_labelled_study
 from lumbargrade.train.progress import progress_bar
 

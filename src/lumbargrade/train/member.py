@@ -1,18 +1,21 @@
 """Training the networks of each member, side by side: on few cores that is faster than one network on all of them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from lumbargrade.grade.recipe import NETWORK_NAMES
+from lumbargrade.localise import JUNCTION, LOCALISER
 from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.terms import Condition
-from lumbargrade.train.config import LOCALISER, NETWORKS, Schedule, TrainConfig
+from lumbargrade.train.config import NETWORKS, Schedule, TrainConfig
+from lumbargrade.train.data_set import LabelledStudy
 from lumbargrade.train.grader import train_grader
 from lumbargrade.train.grader_network import export_grader
+from lumbargrade.train.junction import export_junction, read_junctions, train_junction
 from lumbargrade.train.localiser import train_localiser
 from lumbargrade.train.localiser_network import export_localiser
 from lumbargrade.train.study_cache import StudyCache
@@ -56,6 +59,7 @@ def cores(config: TrainConfig) -> int:
 def train_members(
     members: Sequence[MemberPlan],
     config: TrainConfig,
+    studies: Mapping[int, LabelledStudy],
     cache: StudyCache,
     weights: Path,
     workers: int,
@@ -66,13 +70,15 @@ def train_members(
 
     Raises:
         ModelFileError: an exported network does not give torch's outputs.
+        InputError: the junction's network is asked for where nothing is known of junctions.
     """
-    missing = [(member, name) for member in members for name in config.networks if not (weights / member.files[name]).is_file()]
+    absent = [(member, name) for member in members for name in config.networks if not (weights / member.files[name]).is_file()]
+    missing = [(member, name) for member, name in absent if name != JUNCTION]
     at_once = max(1, min(workers, len(missing), MOST_AT_ONCE))
     tasks = [
         _NetworkTask(
             name,
-            name if len(members) == 1 else f"fold {member.fold} {name}",
+            _label(name, member, members),
             getattr(config, name),
             member.seed,
             cache,
@@ -87,6 +93,17 @@ def train_members(
     ]
     for _ in run_side_by_side(_train_network, tasks, at_once):
         pass
+    torch.set_num_threads(cores(config))
+    for member in (member for member, name in absent if name == JUNCTION):
+        known = [studies[study_id] for study_id in member.training]
+        label = _label(JUNCTION, member, members)
+        junctions = read_junctions(known, weights / member.files[LOCALISER], f"{label}: studies", workers, quiet)
+        network = train_junction(junctions, config.junction, member.seed, quiet, label)
+        export_junction(network, weights / member.files[JUNCTION])
+
+
+def _label(name: str, member: MemberPlan, members: Sequence[MemberPlan]) -> str:
+    return name if len(members) == 1 else f"fold {member.fold} {name}"
 
 
 def _train_network(task: _NetworkTask) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from lumbargrade import __version__
 from lumbargrade.competition import hold_out_sets, write_out_of_fold
 from lumbargrade.errors import UsageError
+from lumbargrade.localise import JUNCTION
 from lumbargrade.models import write_manifest
 from lumbargrade.models.bundle import RUN_WEIGHTS
 from lumbargrade.train.config import NETWORKS, TrainConfig
@@ -87,7 +88,7 @@ def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOp
         weights.mkdir(exist_ok=True)
         taken.write([member.files for member in members], weights)
         with clock.stage("train"):
-            train_members(members, config, cache, weights, options.workers, options.quiet, taken.start)
+            train_members(members, config, data.studies, cache, weights, options.workers, options.quiet, taken.start)
         with clock.stage("held_out"):
             parts = [_held_out(member, data, run_dir, config, options) for member in members]
     finally:
@@ -128,7 +129,7 @@ def _held_out(member: MemberPlan, data: LabelledData, run_dir: Path, config: Tra
     if not path.is_file():
         path.parent.mkdir(exist_ok=True)
         studies = [data.studies[study_id] for study_id in member.held_out]
-        networks = {name: run_dir / RUN_WEIGHTS / file for name, file in member.files.items()}
+        networks = {name: run_dir / RUN_WEIGHTS / file for name, file in member.files.items() if name != JUNCTION}
         threads = max(1, cores(config) // options.workers)
         label = f"grading held-out fold {member.fold}"
         predict_held_out(studies, networks, label, options.workers, threads, options.quiet).write(path)
@@ -150,8 +151,12 @@ def _conclude(
     held_out = HeldOutStudies.joined(parts)
     labels = data.labels_of(tuple(held_out.study_ids.tolist()))
     calibrations = fit_on(held_out, labels) | taken.calibrations
-    contents = [{"networks": member.files, "calibration": calibrations} for member in members]
-    write_manifest(run_dir / RUN_WEIGHTS, f"lumbargrade-{config.name}", f"{__version__}+{data.fingerprint[:8]}", contents)
+    weights = run_dir / RUN_WEIGHTS
+    contents = [
+        {"networks": {name: file for name, file in member.files.items() if (weights / file).is_file()}, "calibration": calibrations}
+        for member in members
+    ]
+    write_manifest(weights, f"lumbargrade-{config.name}", f"{__version__}+{data.fingerprint[:8]}", contents)
     fold_of = {study_id: member.fold for member in members for study_id in member.held_out}
     folds = np.array([fold_of[study_id] for study_id in labels.study_ids])
     write_out_of_fold(run_dir / "oof.csv", tilted_scores(held_out, calibrations), folds)

@@ -7,8 +7,8 @@ from typing import Any
 
 from lumbargrade.errors import ModelFileError
 from lumbargrade.grade.recipe import NETWORK_NAMES
+from lumbargrade.localise import JUNCTION, LOCALISER
 from lumbargrade.models import ModelBundle, load_bundle
-from lumbargrade.train.config import LOCALISER
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class TakenNetworks:
         """Some networks of the model in a folder, or of the one that ships, and the localiser of another to start from.
 
         Raises:
-            ModelFileError: a file is missing or does not match, or a model has no such network, or several members.
+            ModelFileError: a file is missing or does not match, or a model has no such network, or several members. The network that looks
+                at the junction may be missing.
         """
         start = load_bundle(start_from) if start_from is not None else None
         bundle = load_bundle(models) if kept else None
@@ -65,7 +66,7 @@ def _networks(bundle: ModelBundle, names: Sequence[str]) -> dict[str, bytes]:
             f"the model {bundle.name!r} has {len(bundle.members)} members; networks can be taken from one with a single one"
         )
     (member,) = bundle.members
-    absent = [name for name in names if name not in member.contents]
+    absent = [name for name in names if name not in member.contents and name != JUNCTION]
     if absent:
         raise ModelFileError(f"the model {bundle.name!r} has no network {', '.join(absent)} that could be taken from it")
-    return {name: member.contents[name] for name in names}
+    return {name: member.contents[name] for name in names if name in member.contents}
