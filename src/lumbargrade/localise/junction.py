@@ -51,7 +51,7 @@ def _patch(view: StackView, spine: Spine) -> Heat:
     middle, left = (front + back) / 2, view.stack.left
     forward = front - back - ((front - back) @ left) * left
     forward /= np.linalg.norm(forward)
-    points_lps = grid_lps(middle, forward, np.cross(forward, left), PATCH_SHAPE, PATCH_MM)
+    points_lps = grid_lps(middle, forward, np.cross(left, forward), PATCH_SHAPE, PATCH_MM)
     points_px = view.stack.affines[0].to_px(points_lps.reshape(-1, 3)).reshape(*PATCH_SHAPE, 2)
     slices = view.slices_near(middle, MIDDLE_MM)
     heat = [sample_bilinear(each, input_to_heat_px(points_px)) for each in view.heat[slices].mean(0)]
