@@ -65,13 +65,53 @@ class _Path:
     """(place, candidate index), cranial first."""
 
 
+class _Places:
+    """The candidates' points, with what every link between two of them measures.
+
+    Attributes:
+        links: for each point the (index, discs left out between) of the points above it that a spine may come from.
+    """
+
+    def __init__(self, points: FloatArray) -> None:
+        steps = points[None] - points[:, None]
+        lengths = np.linalg.norm(steps, axis=2)
+        units = steps / np.maximum(lengths, 1e-9)[..., None]
+        self._lengths: list[list[float]] = lengths.tolist()
+        self._cosines: list[list[list[float]]] = np.einsum("abi,bci->abc", units, units).tolist()
+        is_steep = -units[..., 2] < math.cos(math.radians(STEEPEST_DEG))
+        self.links = [
+            [
+                (before, span - 1)
+                for before in range(index)
+                for span in range(1, MOST_MISSING + 2)
+                if not is_steep[before, index] and NEIGHBOUR_MM[0] <= lengths[before, index] / span <= NEIGHBOUR_MM[1]
+            ]
+            for index in range(len(points))
+        ]
+
+    def cost(self, before: tuple[tuple[int, int], ...], new: tuple[int, int]) -> float:
+        """Of going on to ``new`` after the last one or two (place, candidate) members ``before``."""
+        per_level = self._per_level(before[-1], new)
+        cost = UNUSUAL_COST_PER_MM * max(USUAL_NEIGHBOUR_MM[0] - per_level, 0.0, per_level - USUAL_NEIGHBOUR_MM[1])
+        if len(before) == 2:
+            cosine = self._cosines[before[0][1]][before[1][1]][new[1]]
+            cost += TURN_COST * max(0.0, FREE_TURN_COSINE - cosine)
+            ratio = abs(math.log(per_level / self._per_level(*before)))
+            cost += LENGTH_RATIO_COST * max(0.0, ratio - math.log(FREE_LENGTH_RATIO))
+        return cost
+
+    def _per_level(self, upper: tuple[int, int], lower: tuple[int, int]) -> float:
+        """Millimetres a disc of the link between two members."""
+        return self._lengths[upper[1]][lower[1]] / (lower[0] - upper[0])
+
+
 def best_chain(candidates: Sequence[Candidate]) -> Chain | None:
     """The best joint assignment of candidates, given from the head down, to places, or None where none is worth naming."""
     if not candidates:
         return None
     gains = _gains(np.stack([candidate.heat for candidate in candidates]))
-    points = np.stack([candidate.point_lps_mm for candidate in candidates])
-    best = _best_path(gains, points)
+    places = _Places(np.stack([candidate.point_lps_mm for candidate in candidates]))
+    best = _best_path(gains, places)
     if best is None:
         return None
     rival_gains = gains.copy()
@@ -79,7 +119,7 @@ def best_chain(candidates: Sequence[Candidate]) -> Chain | None:
         rival_gains[index, place] = -np.inf
         if place < FIRST:  # one disc above L1/L2 looks like the next: calling it the next is no other naming
             rival_gains[index, :FIRST] = -np.inf
-    rival = _best_path(rival_gains, points)
+    rival = _best_path(rival_gains, places)
     members: list[int | None] = [None] * PLACES
     for place, index in best.members:
         members[place] = index
@@ -96,59 +136,23 @@ def _gains(heat: FloatArray) -> FloatArray:
     return np.repeat(gains, [DISCS_ABOVE, *[1] * (len(LEVELS) + 1)], axis=1)
 
 
-def _best_path(gains: FloatArray, points: FloatArray) -> _Path | None:
+def _best_path(gains: FloatArray, places: _Places) -> _Path | None:
     """Second-order dynamic programming: the state is the last two links' ends, so that turning can be weighed.
 
     ``gains`` is (candidates, places); -inf forbids a pair. A path may start and end anywhere and leave out places between.
     """
-    links = _links(points)
     ending: dict[tuple[int, int], dict[int | None, _Path]] = {}
-    for index in range(len(points)):
+    for index in range(len(gains)):
         for place in range(gains.shape[1]):
             own = float(gains[index, place])
             if not math.isfinite(own):
                 continue
             paths: dict[int | None, _Path] = {None: _Path(own, ((place, index),))}
-            for before, missing in links[index]:
+            for before, missing in places.links[index]:
                 for path in ending.get((place - 1 - missing, before), {}).values():
-                    score = path.score + own - _link_cost(points, path.members[-2:], (place, index))
+                    score = path.score + own - places.cost(path.members[-2:], (place, index))
                     if math.isfinite(score) and (before not in paths or score > paths[before].score):
                         paths[before] = _Path(score, (*path.members, (place, index)))
             ending[place, index] = paths
     best = max((path for paths in ending.values() for path in paths.values()), key=lambda path: path.score, default=None)
     return best if best is not None and best.score > 0 else None
-
-
-def _links(points: FloatArray) -> list[list[tuple[int, int]]]:
-    """For each point the (index, discs left out between) of the points above it that a spine may come from."""
-    links = []
-    for index, point in enumerate(points):
-        possible = []
-        for before in range(index):
-            step = point - points[before]
-            length = float(np.linalg.norm(step))
-            if -step[2] < length * math.cos(math.radians(STEEPEST_DEG)):
-                continue
-            spans = range(1, MOST_MISSING + 2)
-            possible += [(before, span - 1) for span in spans if NEIGHBOUR_MM[0] <= length / span <= NEIGHBOUR_MM[1]]
-        links.append(possible)
-    return links
-
-
-def _link_cost(points: FloatArray, before: tuple[tuple[int, int], ...], new: tuple[int, int]) -> float:
-    """The cost of going on to ``new`` after the last one or two members ``before``."""
-    link, per_level = _link(points, before[-1], new)
-    cost = UNUSUAL_COST_PER_MM * max(USUAL_NEIGHBOUR_MM[0] - per_level, 0.0, per_level - USUAL_NEIGHBOUR_MM[1])
-    if len(before) == 2:
-        earlier, earlier_per_level = _link(points, before[0], before[1])
-        cosine = float(earlier @ link) / (float(np.linalg.norm(earlier)) * float(np.linalg.norm(link)))
-        cost += TURN_COST * max(0.0, FREE_TURN_COSINE - cosine)
-        ratio = abs(math.log(per_level / earlier_per_level))
-        cost += LENGTH_RATIO_COST * max(0.0, ratio - math.log(FREE_LENGTH_RATIO))
-    return cost
-
-
-def _link(points: FloatArray, upper: tuple[int, int], lower: tuple[int, int]) -> tuple[FloatArray, float]:
-    """The (3,) vector between two (place, candidate) members, and its length per disc in millimetres."""
-    link = points[lower[1]] - points[upper[1]]
-    return link, float(np.linalg.norm(link)) / (lower[0] - upper[0])

@@ -142,19 +142,24 @@ def _grid_positions(extents: list[tuple[float, float]], spacing_mm: float) -> Fl
 def _resample(instance: Instance, reference: SliceAffine, columns_mm: FloatArray, rows_mm: FloatArray, spacing_mm: float) -> Images:
     affine = instance.affine
     first_column, first_row = (float(affine.origin_lps_mm @ d) for d in (reference.column_direction, reference.row_direction))
-    across = _tent_weights(instance.shape[1], affine.column_spacing_mm, first_column, columns_mm, spacing_mm)
-    down = _tent_weights(instance.shape[0], affine.row_spacing_mm, first_row, rows_mm, spacing_mm)
-    return np.asarray(down @ instance.pixels.astype(np.float32) @ across.T, np.float32)
+    rows = _interpolated(instance.pixels.astype(np.float32), affine.row_spacing_mm, first_row, rows_mm, spacing_mm)
+    return np.ascontiguousarray(_interpolated(rows.T, affine.column_spacing_mm, first_column, columns_mm, spacing_mm).T)
 
 
-def _tent_weights(count: int, pixel_mm: float, first_mm: float, grid_mm: FloatArray, spacing_mm: float) -> Images:
-    """(grid, count) weights of linear interpolation, widened to the coarser of the two pixels so that nothing aliases; 0 outside."""
-    positions = first_mm + np.arange(count) * pixel_mm
-    weights = np.maximum(0.0, 1.0 - np.abs(grid_mm[:, None] - positions) / max(pixel_mm, spacing_mm))
-    reach = pixel_mm / 2 + 1e-6
-    inside = (grid_mm >= positions[0] - reach) & (grid_mm <= positions[-1] + reach)
-    totals = np.maximum(weights.sum(1), 1e-9)
-    return np.asarray(np.where(inside, 1.0 / totals, 0.0)[:, None] * weights, np.float32)
+def _interpolated(lines: Images, pixel_mm: float, first_mm: float, grid_mm: FloatArray, spacing_mm: float) -> Images:
+    """Linear interpolation between the lines of an image, widened to the coarser of the two pixels so that nothing aliases; 0 outside."""
+    count, reach_mm = len(lines), max(pixel_mm, spacing_mm)
+    first = np.ceil((grid_mm - reach_mm - first_mm) / pixel_mm).astype(np.intp)
+    taps = first[:, None] + np.arange(math.floor(2 * reach_mm / pixel_mm) + 1)
+    weights = np.maximum(0.0, 1.0 - np.abs(first_mm + taps * pixel_mm - grid_mm[:, None]) / reach_mm)
+    weights[(taps < 0) | (taps >= count)] = 0
+    edge_mm = pixel_mm / 2 + 1e-6
+    inside = (grid_mm >= first_mm - edge_mm) & (grid_mm <= first_mm + (count - 1) * pixel_mm + edge_mm)
+    weights *= (inside / np.maximum(weights.sum(1), 1e-9))[:, None]
+    result = np.zeros((len(grid_mm), lines.shape[1]), np.float32)
+    for tap, weight in zip(taps.clip(0, count - 1).T, weights.astype(np.float32).T, strict=True):
+        result += weight[:, None] * lines[tap]
+    return result
 
 
 def _percentile_scaled(image: Images) -> Images:
