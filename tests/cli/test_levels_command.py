@@ -7,14 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import GraphProto, TensorProto, helper, numpy_helper
 from PIL import Image
 
 from lumbargrade.cli import main
 from lumbargrade.competition import LabelCoordinate, write_coordinates, write_series_roles
 from lumbargrade.dicom import HeaderProfile, TransferSyntax, write_series
 from lumbargrade.geometry.affine import SliceAffine
-from lumbargrade.localise.channels import CANAL_CHANNELS, CHANNELS, INPUT_NAME, OUTPUT_NAME, TRANSITIONAL, input_to_heat_px
+from lumbargrade.localise import junction
+from lumbargrade.localise.channels import (
+    CANAL_CHANNELS,
+    CHANNELS,
+    DISC_BACK,
+    DISC_FRONT,
+    FIRST_SACRAL,
+    INPUT_NAME,
+    OUTPUT_NAME,
+    input_to_heat_px,
+)
 from lumbargrade.localise.prepare import prepare_stack
 from lumbargrade.models.bundle import write_manifest
 from lumbargrade.study import Instance, Series, SeriesTiming, Stack
@@ -50,25 +60,46 @@ def network_that_draws(heat: np.ndarray) -> bytes:
     ]
     inputs = [helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, ["n", 2, "rows", "columns"])]
     outputs = [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, None)]
-    model = helper.make_model(helper.make_graph(nodes, "heart", inputs, outputs, constants), opset_imports=[helper.make_opsetid("", 17)])
+    return as_model(helper.make_graph(nodes, "heart", inputs, outputs, constants))
+
+
+def network_that_says(logit: float) -> bytes:
+    """A real ONNX network whose output is ``logit`` for every junction, whatever it looks like."""
+    nodes = [
+        helper.make_node("ReduceMean", [junction.INPUT_NAME], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "logit"], [junction.OUTPUT_NAME]),
+    ]
+    constants = [numpy_helper.from_array(np.array([value], np.float32), name) for name, value in (("zero", 0.0), ("logit", logit))]
+    shape = ["n", junction.PATCH_CHANNELS, *junction.PATCH_SHAPE]
+    inputs = [helper.make_tensor_value_info(junction.INPUT_NAME, TensorProto.FLOAT, shape)]
+    outputs = [helper.make_tensor_value_info(junction.OUTPUT_NAME, TensorProto.FLOAT, None)]
+    return as_model(helper.make_graph(nodes, "junction", inputs, outputs, constants))
+
+
+def as_model(graph: GraphProto) -> bytes:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 8
     return bytes(model.SerializeToString())
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A localiser alone: the five canals where they are, and a transitional disc below the lowest."""
+    """The five discs where they are with the sacrum below, and a network that calls every junction transitional."""
     prepared = prepare_stack(sagittal_t2().stacks[0])
     _, rows, columns = prepared.pixels.shape
     y, x = np.mgrid[: rows // 2, : columns // 2]
     heat = np.full((CHANNELS, rows // 2, columns // 2), 1e-3)
-    channels = [*range(CANAL_CHANNELS.start, CANAL_CHANNELS.stop), TRANSITIONAL]
-    for channel, point in zip(channels, [*CANAL_LPS, CANAL_LPS[-1] + [0, -10, -10]], strict=True):
+    places = [(CANAL_CHANNELS.start + index, point) for index, point in enumerate(CANAL_LPS)]
+    places += [(channel, point - [0, ahead, 0]) for channel, ahead in ((DISC_BACK, 8), (DISC_FRONT, 43)) for point in CANAL_LPS]
+    for channel, point in [*places, (FIRST_SACRAL, CANAL_LPS[-1] - [0, 14, 20])]:
         column, row = (input_to_heat_px(value) for value in prepared.affines[0].to_px(point)[0].tolist())
-        heat[channel] = SPINE_HEAT * np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * 1.5**2))
+        heat[channel] = np.maximum(heat[channel], SPINE_HEAT * np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * 1.5**2)))
     folder = tmp_path_factory.mktemp("models")
     (folder / "localiser.onnx").write_bytes(network_that_draws(heat))
-    write_manifest(folder, "by heart", "1", [{"networks": {"localiser": "localiser.onnx"}, "calibration": {}}])
+    (folder / "junction.onnx").write_bytes(network_that_says(9.0))
+    networks = {"localiser": "localiser.onnx", "junction": "junction.onnx"}
+    write_manifest(folder, "by heart", "1", [{"networks": networks, "calibration": {}}])
     return folder
 
 

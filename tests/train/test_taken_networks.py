@@ -37,13 +37,13 @@ def levels_alone(blob_data: Path, whole: Path) -> Path:
 
 def test_graders_and_their_calibration_are_those_of_the_other_model(whole: Path, levels_alone: Path) -> None:
     (before,), (after,) = load_bundle(whole).members, load_bundle(levels_alone).members
-    for name in ("canal", "foramen", "subarticular"):
+    for name in ("canal", "foramen", "junction", "subarticular"):
         assert after.contents[name] == before.contents[name]
     assert after.contents["localiser"] != before.contents["localiser"]
     assert after.calibration == before.calibration
     record = json.loads((levels_alone / "run.json").read_text())
     sha256 = load_bundle(whole).sha256
-    assert record["taken"] == {"networks": ["canal", "foramen", "subarticular"], "kept_from": sha256, "started_from": sha256}
+    assert record["taken"] == {"networks": ["canal", "foramen", "junction", "subarticular"], "kept_from": sha256, "started_from": sha256}
 
 
 def test_a_localiser_that_goes_on_in_small_steps_stays_near_where_it_began(whole: Path, levels_alone: Path) -> None:

@@ -27,7 +27,8 @@ CONFIG = TrainConfig(
 )
 INSTANT = Schedule(steps=1, batch_size=2)
 INSTANT_CONFIG = TrainConfig(name="instant", threads=1, localiser=INSTANT, canal=INSTANT, foramen=INSTANT, subarticular=INSTANT)
-NETWORKS = ("localiser", "canal", "foramen", "subarticular")
+NETWORKS = ("localiser", "canal", "foramen", "subarticular", "junction")
+"""The last is taken from the model that ships."""
 
 
 class Run(NamedTuple):

@@ -51,9 +51,11 @@ class TakenNetworks:
         """Put the networks among each member's; ``files`` are the members' file names by network."""
         for names in files:
             for network, content in self.contents.items():
-                partial = weights / f"{names[network]}.partial"
-                partial.write_bytes(content)
-                partial.replace(weights / names[network])
+                path = weights / names[network]
+                if not path.is_file():
+                    partial = weights / f"{names[network]}.partial"
+                    partial.write_bytes(content)
+                    partial.replace(path)
 
     def as_record(self) -> dict[str, Any]:
         """For ``plan.json`` and ``run.json``."""
