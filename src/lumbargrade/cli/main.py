@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "train localiser and grader on a labelled data set",
     "predict": "write the competition's submission for a data set",
     "score": "the competition's metric of a submission",
+    "evaluate": "predictions against labels, by condition and level: log loss, AUC, kappa, calibration",
     "levels": "measure how well levels are located, against a data set's label coordinates or SPIDER's",
 }
 

@@ -1,6 +1,19 @@
 """How good predictions are: arrays in, numbers out. Reads no file and draws no picture."""
 
 from lumbargrade.evaluate.bootstrap import ScoreInterval, bootstrap_score
+from lumbargrade.evaluate.breakdown import Group, break_down
+from lumbargrade.evaluate.levels import Estimate
 from lumbargrade.evaluate.metric import LEAST_CONSTANT, Score, best_constant_score, score, weighted_column_prior
 
-__all__ = ["LEAST_CONSTANT", "Score", "ScoreInterval", "best_constant_score", "bootstrap_score", "score", "weighted_column_prior"]
+__all__ = [
+    "LEAST_CONSTANT",
+    "Estimate",
+    "Group",
+    "Score",
+    "ScoreInterval",
+    "best_constant_score",
+    "bootstrap_score",
+    "break_down",
+    "score",
+    "weighted_column_prior",
+]
