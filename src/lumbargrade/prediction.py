@@ -7,6 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lumbargrade.competition import (
     COLUMN_PRIOR,
@@ -50,14 +51,19 @@ class StudyPrediction:
 
     Attributes:
         probabilities: (25, 3) calibrated, not tilted, in the order of ``FINDINGS``; those of ``COLUMN_PRIOR`` where not graded.
-        graded: how many are the model's own.
+        is_graded: (25,) which are the model's own.
         failure: why the study could not be read, if so.
     """
 
     study_id: int
     probabilities: FloatArray
-    graded: int
+    is_graded: NDArray[np.bool_]
     failure: StudyFailure | None = None
+
+    @property
+    def graded(self) -> int:
+        """How many are the model's own."""
+        return int(self.is_graded.sum())
 
 
 def expected_rows(data_set: DataSet, split: Split) -> SubmissionRows | None:
@@ -138,11 +144,11 @@ def _predicted(pipeline: Pipeline, request: StudyRequest) -> StudyPrediction:
     for index, grade in enumerate(grades):
         if grade.probabilities is not None:
             probabilities[index] = grade.probabilities.values
-    return StudyPrediction(request.study_id, probabilities, sum(grade.is_graded for grade in grades))
+    return StudyPrediction(request.study_id, probabilities, np.array([grade.is_graded for grade in grades]))
 
 
 def _prior(request: StudyRequest, failure: StudyFailure) -> StudyPrediction:
-    return StudyPrediction(request.study_id, COLUMN_PRIOR, 0, failure)
+    return StudyPrediction(request.study_id, COLUMN_PRIOR, np.zeros(len(COLUMN_PRIOR), bool), failure)
 
 
 @cache

@@ -46,3 +46,18 @@ def test_a_calibration_that_cannot_be_used_is_a_model_file_error(parameters):
 def test_logits_that_are_not_finite_are_refused():
     with pytest.raises(ValueError, match="finite"):
         Logits(0.0, float(np.nan), 0.0)
+
+
+def test_one_calibration_after_the_other_is_one_calibration():
+    first, second = Calibration(1.7, 0.3, -0.9, 0.2), Calibration(0.8, -0.5, 0.4, 0.1)
+    logits = np.random.default_rng(0).normal(size=(5, 3)) * 3
+    both = second.probability_array(np.log(first.probability_array(logits)))
+    np.testing.assert_allclose(first.then(second).probability_array(logits), both, rtol=1e-9)
+    assert first.then(second).set_floor == 0.1
+
+
+def test_a_calibration_without_prediction_sets_is_of_an_older_model():
+    parameters = {"temperature": 2.0, "moderate_bias": 0.0, "severe_bias": 0.0}
+    assert Calibration.from_parameters(parameters) == Calibration(2.0)
+    with pytest.raises(ModelFileError, match="floor"):
+        Calibration.from_parameters(parameters | {"set_floor": 1.5})

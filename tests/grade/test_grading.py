@@ -8,7 +8,7 @@ from lumbargrade.errors import ModelFileError
 from lumbargrade.grade import Calibration, grade_sites, grade_study, site_logits, sites_from_locations
 from lumbargrade.models import Member
 from lumbargrade.study import LevelLocation
-from lumbargrade.terms import FINDINGS, Condition, Finding, Laterality, Level, SeriesRole
+from lumbargrade.terms import FINDINGS, SEVERITIES, Condition, Finding, Laterality, Level, SeriesRole
 from lumbargrade.train.grader_network import build_grader, export_grader
 
 CENTER = np.array([4.3, -21.7, 112.9])
@@ -158,3 +158,16 @@ def test_a_model_without_a_network_or_calibration_is_a_model_file_error(study, m
             grade_study(study, LOCATIONS, [broken])
     with pytest.raises(ModelFileError, match="at least one member"):
         grade_study(study, LOCATIONS, [])
+
+
+def test_a_prediction_set_is_what_reaches_the_floor_and_the_likeliest(study, members):
+    canal = Condition.SPINAL_CANAL_STENOSIS.value
+    for floor in (0.0, 0.25, 1.0):
+        member = replace(members[0], calibration=NEUTRAL | {canal: Calibration(5.0, set_floor=floor).as_parameters()})
+        for grade in grade_study(study, LOCATIONS, [member]):
+            if grade.is_graded and grade.finding.condition.value == canal:
+                values, likeliest = grade.probabilities.values, grade.probabilities.severity
+                expected = tuple(severity for severity in SEVERITIES if values[severity] >= floor or severity is likeliest)
+                assert grade.prediction_set == (expected if floor else ())
+            else:
+                assert grade.prediction_set == ()

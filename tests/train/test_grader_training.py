@@ -11,7 +11,7 @@ from lumbargrade.grade.site import Site
 from lumbargrade.models import Network
 from lumbargrade.study import Instance, Series, SeriesTiming, Stack, Study
 from lumbargrade.terms import FINDING_INDEX, Condition, Finding, Laterality, Level, SeriesRole, Severity
-from lumbargrade.train.calibrate import fit_calibration, fit_calibrations
+from lumbargrade.train.calibrate import fit_calibration, fit_calibrations, fit_set_floor
 from lumbargrade.train.config import Schedule
 from lumbargrade.train.grader import sample_logits, train_grader
 from lumbargrade.train.grader_augment import NO_JITTER, frame
@@ -184,3 +184,18 @@ def test_calibrations_for_a_manifest_name_every_condition():
     assert set(fitted) == {condition.value for condition in Condition}
     assert Calibration.from_parameters(fitted[RECESS.value]) == Calibration()
     assert Calibration.from_parameters(fitted[CANAL.value]) != Calibration()
+
+
+def test_prediction_sets_hold_nine_of_ten_fresh_findings():
+    logits, severities = known_logits(2000, 7)
+    fitted = fit_calibration(logits, severities)
+    fresh, truth = known_logits(20000, 8)
+    probabilities = fitted.probability_array(fresh)
+    in_set = (probabilities >= fitted.set_floor) | (probabilities == probabilities.max(1, keepdims=True))
+    assert in_set[np.arange(len(truth)), truth].mean() == pytest.approx(0.9, abs=0.02)
+    assert 1 < in_set.sum(1).mean() < 2
+
+
+def test_too_few_findings_make_no_prediction_sets():
+    assert fit_set_floor(np.full((8, 3), 1 / 3), np.zeros(8, int)) == 0.0
+    assert fit_set_floor(np.full((9, 3), 1 / 3), np.zeros(9, int)) == pytest.approx(1 / 3)

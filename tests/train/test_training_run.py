@@ -11,10 +11,12 @@ import pytest
 
 from lumbargrade.competition import read_coordinates, read_labels, read_submission, write_coordinates
 from lumbargrade.errors import InputError, ModelFileError, UsageError
+from lumbargrade.grade import Calibration
 from lumbargrade.models import load_bundle
 from lumbargrade.terms import Condition
 from lumbargrade.train.config import Schedule, TrainConfig
 from lumbargrade.train.run import RunOptions, train_run
+from lumbargrade.train.site import calibrate_run
 
 GRADER = Schedule(steps=8, batch_size=8, average_decay=0.8)
 CONFIG = TrainConfig(
@@ -188,3 +190,23 @@ def test_the_error_of_a_located_site_is_its_distance_from_the_label(run: Run) ->
         assert stored["has_coordinate"].all()
         found = ~stored["no_errors"]
     assert found.sum() == sum(each["found_sites"] for each in run.record["held_out"]["localisation_mm"].values())
+
+
+def test_a_model_is_calibrated_on_other_labels_and_its_networks_stay(run: Run, tmp_path: Path) -> None:
+    warnings: list[str] = []
+    record = calibrate_run(run.data, tmp_path / "site", run.folder, 1, quiet=True, warn=warnings.append)
+    before, after = load_bundle(run.folder), load_bundle(tmp_path / "site")
+    assert after.members[0].contents == before.members[0].contents
+    assert (after.name, record["calibrated_from"]) == ("lumbargrade-blobs-calibrated", before.sha256)
+    assert len(warnings) == 1  # the patient whose files are cut short
+    for condition in Condition:
+        facts = record["conditions"][condition.value]
+        change = Calibration.from_parameters(facts["change"])
+        then = Calibration.from_parameters(before.members[0].calibration[condition.value]).then(change)
+        if facts["findings"] >= 20:
+            assert Calibration.from_parameters(after.members[0].calibration[condition.value]) == then
+            assert change != Calibration()
+            assert facts["after"]["weighted_log_loss"] > 0
+    assert record["conditions"][Condition.NEURAL_FORAMINAL_NARROWING.value]["findings"] >= 20
+    with pytest.raises(UsageError, match="new or empty folder"):
+        calibrate_run(run.data, tmp_path / "site", run.folder, 1, quiet=True, warn=pytest.fail)

@@ -17,6 +17,7 @@ COMMANDS = {
     "inspect": "say what is in a study: series, stacks, roles and why",
     "phantom": "write a data set of synthetic studies with known truth",
     "train": "train localiser and grader on a labelled data set",
+    "calibrate": "refit a model's calibration on a site's labelled studies",
     "predict": "write the competition's submission for a data set",
     "score": "the competition's metric of a submission",
     "evaluate": "predictions against labels, by condition and level: log loss, AUC, kappa, calibration",

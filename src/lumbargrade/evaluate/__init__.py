@@ -4,16 +4,19 @@ from lumbargrade.evaluate.bootstrap import ScoreInterval, bootstrap_score
 from lumbargrade.evaluate.breakdown import Group, break_down
 from lumbargrade.evaluate.levels import Estimate
 from lumbargrade.evaluate.metric import LEAST_CONSTANT, Score, best_constant_score, score, weighted_column_prior
+from lumbargrade.evaluate.statistics import Rows, estimate
 
 __all__ = [
     "LEAST_CONSTANT",
     "Estimate",
     "Group",
+    "Rows",
     "Score",
     "ScoreInterval",
     "best_constant_score",
     "bootstrap_score",
     "break_down",
+    "estimate",
     "score",
     "weighted_column_prior",
 ]

@@ -43,18 +43,20 @@ class Calibration:
         temperature: logits are divided by it; above 1 softens.
         moderate_bias: added to the scaled moderate logit; the normal/mild one stays, since only differences count.
         severe_bias: the same for severe.
+        set_floor: severities at least as probable, and the likeliest, make up the prediction set; 0 where too little was known to say.
 
     Raises:
-        ValueError: a number that is not finite, or a temperature that is not positive.
+        ValueError: a number that is not finite, a temperature that is not positive, or a floor outside 0..1.
     """
 
     temperature: float = 1.0
     moderate_bias: float = 0.0
     severe_bias: float = 0.0
+    set_floor: float = 0.0
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(value) for value in asdict(self).values()) or self.temperature <= 0:
-            raise ValueError(f"a calibration needs finite numbers and a positive temperature, not {asdict(self)}")
+        if not all(math.isfinite(value) for value in asdict(self).values()) or self.temperature <= 0 or not 0 <= self.set_floor <= 1:
+            raise ValueError(f"a calibration needs finite numbers, a positive temperature and a floor of 0 to 1, not {asdict(self)}")
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, float]) -> "Calibration":
@@ -64,12 +66,21 @@ class Calibration:
             ModelFileError: a parameter is missing, unknown or out of range.
         """
         names = {entry.name for entry in fields(cls)}
-        if set(parameters) != names:
+        if not names - {"set_floor"} <= set(parameters) <= names:
             raise ModelFileError(f"a calibration has {', '.join(sorted(names))}; the model gives {', '.join(sorted(parameters)) or 'none'}")
         try:
             return cls(**{name: float(value) for name, value in parameters.items()})
         except (TypeError, ValueError) as error:
             raise ModelFileError(f"unusable calibration in the model: {error}") from error
+
+    def then(self, other: "Calibration") -> "Calibration":
+        """Both: ``other`` applied to the logarithms of this one's probabilities; the prediction sets are the other's."""
+        return Calibration(
+            self.temperature * other.temperature,
+            self.moderate_bias / other.temperature + other.moderate_bias,
+            self.severe_bias / other.temperature + other.severe_bias,
+            other.set_floor,
+        )
 
     def as_parameters(self) -> dict[str, float]:
         """What ``from_parameters`` reads, for a model's manifest."""

@@ -15,7 +15,7 @@ from lumbargrade.grade.site import Site, sites_from_locations
 from lumbargrade.grade.slices import NoSlice
 from lumbargrade.models import Member, Network
 from lumbargrade.study import Grade, LevelLocation, Probabilities, Study
-from lumbargrade.terms import FINDINGS, Condition, Finding
+from lumbargrade.terms import FINDINGS, SEVERITIES, Condition, Finding, Severity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +68,11 @@ def grade_sites(
         raise ModelFileError("a model needs at least one member")
     crops = crop_sites(study, sites)
     opinions = [_member_probabilities(crops, member) for member in members]
-    return tuple(_grade(finding, crops.get(finding), opinions, why_absent) for finding in FINDINGS)
+    floors = {
+        condition: float(np.mean([_calibration(member, condition).set_floor for member in members]))
+        for condition in {finding.condition for finding in opinions[0]}
+    }
+    return tuple(_grade(finding, crops.get(finding), opinions, floors, why_absent) for finding in FINDINGS)
 
 
 def site_logits(study: Study, sites: Mapping[Finding, Site], networks: Mapping[str, Network]) -> dict[Finding, Logits]:
@@ -145,6 +149,7 @@ def _grade(
     finding: Finding,
     crops: SiteCrops | None,
     opinions: Sequence[Mapping[Finding, Probabilities]],
+    floors: Mapping[Condition, float],
     why_absent: Callable[[Finding], str],
 ) -> Grade:
     if crops is None:
@@ -152,4 +157,11 @@ def _grade(
     if crops.best is None:
         return Grade(finding, None, None, crops.reason)
     mean = np.mean([opinion[finding].values for opinion in opinions], axis=0)
-    return Grade(finding, Probabilities(*(mean / mean.sum()).tolist()), crops.best.evidence)
+    probabilities = Probabilities(*(mean / mean.sum()).tolist())
+    return Grade(finding, probabilities, crops.best.evidence, None, _prediction_set(probabilities, floors[finding.condition]))
+
+
+def _prediction_set(probabilities: Probabilities, floor: float) -> tuple[Severity, ...]:
+    """Those at least as probable as the floor, and the likeliest; empty without a floor."""
+    likely = (severity for severity in SEVERITIES if probabilities.values[severity] >= floor or severity is probabilities.severity)
+    return tuple(likely) if floor else ()

@@ -38,12 +38,16 @@ COLUMNS: tuple[tuple[Condition, Laterality | None], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class GradeView:
-    """A graded finding in words: name of the severity (also its CSS class), sign, and the probabilities in whole percent."""
+    """A graded finding in words: name of the severity (also its CSS class), sign, and the probabilities in whole percent.
+
+    ``others`` are the other severities of the prediction set.
+    """
 
     severity: str
     words: str
     sign: str
     percents: tuple[int, ...]
+    others: tuple[str, ...]
 
     @property
     def spelled_out(self) -> str:
@@ -52,9 +56,10 @@ class GradeView:
         return ", ".join(f"{word} {percent} %" for word, percent in zip(words, self.percents, strict=True)).capitalize()
 
     @classmethod
-    def of(cls, probabilities: Probabilities) -> "GradeView":
+    def of(cls, probabilities: Probabilities, prediction_set: tuple[Severity, ...]) -> "GradeView":
         severity = probabilities.severity
-        return cls(severity.label, SEVERITY_WORDS[severity], SEVERITY_SIGNS[severity], whole_percents(probabilities))
+        others = tuple(SEVERITY_WORDS[other] for other in prediction_set if other is not severity)
+        return cls(severity.label, SEVERITY_WORDS[severity], SEVERITY_SIGNS[severity], whole_percents(probabilities), others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,7 @@ def _row(grades: StudyGrades, level: Level) -> Row:
 
 
 def _cell(grade: Grade) -> Cell:
-    view = GradeView.of(grade.probabilities) if grade.probabilities else None
+    view = GradeView.of(grade.probabilities, grade.prediction_set) if grade.probabilities else None
     return Cell(_anchor(grade.finding), site_heading(grade.finding), view)
 
 
@@ -164,7 +169,7 @@ def _key_image(study: Study, grade: Grade) -> KeyImage:
     return KeyImage(
         _anchor(grade.finding),
         site_heading(grade.finding),
-        GradeView.of(grade.probabilities),
+        GradeView.of(grade.probabilities, grade.prediction_set),
         _source(study, grade.evidence),
         key_image(study, grade),
     )

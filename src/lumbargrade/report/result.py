@@ -59,6 +59,7 @@ def finding_entry(grade: Grade) -> dict[str, Any]:
         "reason": grade.reason,
         "severity": probabilities.severity.label if probabilities else None,
         "probabilities": _probability_entry(probabilities) if probabilities else None,
+        "prediction_set": [severity.label for severity in grade.prediction_set],
         "evidence": _evidence_entry(grade.evidence) if grade.evidence else None,
     }
 

@@ -95,6 +95,9 @@ class Evidence:
 class Grade:
     """A finding with its probabilities and evidence, or the reason why it has none.
 
+    ``prediction_set`` are the severities that hold the true one in nine of ten findings of the kind that the model was calibrated on, mild
+    first; empty where the model does not tell.
+
     Raises:
         ValueError: neither or both of probabilities and reason; probabilities without evidence.
     """
@@ -103,10 +106,13 @@ class Grade:
     probabilities: Probabilities | None
     evidence: Evidence | None
     reason: str | None = None
+    prediction_set: tuple[Severity, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.probabilities is None) == (self.reason is None):
             raise ValueError(f"{self.finding}: a grade has either probabilities or a reason for having none")
+        if self.prediction_set and (self.probabilities is None or self.probabilities.severity not in self.prediction_set):
+            raise ValueError(f"{self.finding}: a prediction set holds the likeliest severity of a graded finding")
         if self.probabilities is not None and self.evidence is None:
             raise ValueError(f"{self.finding}: a graded finding needs its evidence")
 

@@ -1,6 +1,7 @@
 """Fitting a calibration on logits of studies that the network was not trained on."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ FEWEST_PER_SEVERITY = 3
 """A bias is fitted only for a severity seen this often; the temperature alone otherwise."""
 PRIOR_SAMPLES = 5.0
 """How many samples' worth of loss a parameter one unit from neutral (temperature 1, no bias) costs; fades as data grow."""
+SET_MISSES = 0.1
+"""How often a prediction set may miss the true severity."""
 TEMPERATURE_RANGE = (0.4, 5.0)
 BIAS_RANGE = (-3.0, 3.0)
 
@@ -44,7 +47,18 @@ def fit_calibration(logits: NDArray[np.float64], severities: NDArray[np.int64]) 
 
     log_temperatures = (float(np.log(TEMPERATURE_RANGE[0])), float(np.log(TEMPERATURE_RANGE[1])))
     bounds = [log_temperatures, *(BIAS_RANGE if is_free else (0.0, 0.0) for is_free in free)]
-    return _calibration(minimize(objective, np.zeros(3), method="L-BFGS-B", bounds=bounds).x)
+    fitted = _calibration(minimize(objective, np.zeros(3), method="L-BFGS-B", bounds=bounds).x)
+    return replace(fitted, set_floor=fit_set_floor(fitted.probability_array(logits), severities))
+
+
+def fit_set_floor(probabilities: NDArray[np.float64], severities: NDArray[np.int64]) -> float:
+    """The floor of prediction sets that hold the true severity of a further finding with a probability of at least nine tenths.
+
+    Split conformal prediction with the least ambiguous sets (Sadinle, Lei and Wasserman, JASA 2019); 0 where samples are too few to say.
+    """
+    rank = int(np.floor(SET_MISSES * (len(severities) + 1) + 1e-9))
+    of_truth = np.sort(probabilities[np.arange(len(severities)), severities])
+    return float(of_truth[rank - 1]) if rank else 0.0
 
 
 def fit_calibrations(held_out: Mapping[Condition, tuple[NDArray[np.float64], NDArray[np.int64]]]) -> dict[str, dict[str, float]]:
