@@ -26,7 +26,7 @@ from lumbargrade.train.localiser import train_localiser
 from lumbargrade.train.localiser_network import export_localiser
 from lumbargrade.train.localiser_samples import LocaliserSample, prepare_localiser_study
 from lumbargrade.train.spine_marks import marks_of_spider, marks_of_truth
-from lumbargrade.train.spine_truth import read_spine_truth
+from lumbargrade.train.truth import read_spine_truth
 
 SYNTHETIC_STUDIES = 150
 PATIENTS_SHARE = 0.5

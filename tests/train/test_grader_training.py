@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,7 @@ from lumbargrade.errors import InputError
 from lumbargrade.geometry.affine import SliceAffine
 from lumbargrade.grade import Calibration
 from lumbargrade.grade.crop import crop_site
-from lumbargrade.grade.recipe import RECIPES, SUBARTICULAR_AXIAL
+from lumbargrade.grade.recipe import MEASURES, RECIPES, SUBARTICULAR_AXIAL
 from lumbargrade.grade.site import Site
 from lumbargrade.models import Network
 from lumbargrade.study import Instance, Series, SeriesTiming, Stack, Study
@@ -15,7 +17,7 @@ from lumbargrade.train.calibrate import fit_calibration, fit_calibrations, fit_s
 from lumbargrade.train.config import Schedule
 from lumbargrade.train.grader import sample_logits, train_grader
 from lumbargrade.train.grader_augment import NO_JITTER, frame
-from lumbargrade.train.grader_network import build_grader, export_grader
+from lumbargrade.train.grader_network import Scale, build_grader, export_grader
 from lumbargrade.train.grader_samples import GraderSamples, grader_samples
 from lumbargrade.train.landmarks import Landmark
 
@@ -36,7 +38,9 @@ def toy_samples(condition, count, seed):
         disc = (u**2 + v**2)[None, None] < radius_px**2
         noisy = 60 + 130 * disc + rng.normal(0, 25, (count, 5, recipe.wide_px, recipe.wide_px))
         crops.append(np.clip(noisy, 0, 255).astype(np.uint8))
-    return GraderSamples(condition, tuple(crops), np.ones((count, len(crops)), bool), severities, np.zeros(count, np.int64))
+    sizes = (radius_px[:, 0, 0] * np.ones(len(MEASURES[condition]))).astype(np.float32)
+    present, targets = np.ones((count, len(crops)), bool), np.eye(3, dtype=np.float32)[severities]
+    return GraderSamples(condition, tuple(crops), present, severities, targets, sizes, np.zeros(count, np.int64))
 
 
 def log_loss(probabilities, severities):
@@ -46,7 +50,8 @@ def log_loss(probabilities, severities):
 def test_a_grader_learns_a_toy_difference_at_true_frequencies_and_its_onnx_file_agrees(tmp_path):
     torch.set_num_threads(1)
     schedule = Schedule(steps=60, batch_size=24, learning_rate=3e-3, average_decay=0.9)
-    network = train_grader(RECESS, toy_samples(RECESS, 200, 1), schedule, seed=3, quiet=True)
+    samples = toy_samples(RECESS, 200, 1)
+    network = train_grader(RECESS, samples, schedule, seed=3, quiet=True)
     held_out = toy_samples(RECESS, 200, 2)
     logits = sample_logits(network, held_out)
     probabilities = Calibration().probability_array(logits)
@@ -55,10 +60,14 @@ def test_a_grader_learns_a_toy_difference_at_true_frequencies_and_its_onnx_file_
     assert log_loss(probabilities, held_out.severities) < 0.6 * prior_loss
     np.testing.assert_allclose(probabilities.mean(0), frequencies, atol=0.12)
 
-    export_grader(network, RECESS, tmp_path / "toy.onnx")
+    export_grader(network, RECESS, tmp_path / "toy.onnx", Scale.of(samples.measures))
     pictures = frame(torch.from_numpy(held_out.crops[0]), SUBARTICULAR_AXIAL, NO_JITTER, torch.Generator()).numpy()
-    exported = Network("toy", (tmp_path / "toy.onnx").read_bytes()).run(axial=pictures)["logits"]
-    np.testing.assert_allclose(exported, logits, atol=1e-3)
+    exported = Network("toy", (tmp_path / "toy.onnx").read_bytes()).run(axial=pictures)
+    np.testing.assert_allclose(exported["logits"], logits, atol=1e-3)
+    errors = exported["measures"] - held_out.measures
+    assert errors.std() < 0.6 * held_out.measures.std()
+    assert (np.abs(errors) < exported["spread"]).mean() > 0.6
+    assert exported["spread"].mean() < held_out.measures.std()
 
 
 def test_training_twice_with_one_seed_gives_the_same_weights():
@@ -71,7 +80,7 @@ def test_training_twice_with_one_seed_gives_the_same_weights():
 
 @pytest.mark.parametrize("condition", Condition, ids=lambda condition: condition.value)
 def test_an_exported_grader_is_small_and_takes_any_number_of_findings(condition, tmp_path):
-    export_grader(build_grader(condition), condition, tmp_path / "grader.onnx")
+    export_grader(build_grader(condition), condition, tmp_path / "grader.onnx", None)
     content = (tmp_path / "grader.onnx").read_bytes()
     assert len(content) <= LARGEST_BYTES[condition]
     sizes = [(recipe.input_name, recipe.size_px) for recipe in RECIPES[condition]]
@@ -91,8 +100,8 @@ def test_the_pixels_of_an_absent_view_do_not_matter_to_the_canal():
         blanked[view] = torch.zeros_like(blanked[view])
         flags = torch.tensor([present]).expand(4, 2)
         with torch.no_grad():
-            assert torch.equal(network(sagittal, axial, flags), network(*blanked, flags))
-            assert not torch.equal(network(sagittal, axial, torch.ones(4, 2)), network(*blanked, torch.ones(4, 2)))
+            assert torch.equal(network(sagittal, axial, flags).logits, network(*blanked, flags).logits)
+            assert not torch.equal(network(sagittal, axial, torch.ones(4, 2)).logits, network(*blanked, torch.ones(4, 2)).logits)
 
 
 def axial_study():
@@ -199,3 +208,22 @@ def test_prediction_sets_hold_nine_of_ten_fresh_findings():
 def test_too_few_findings_make_no_prediction_sets():
     assert fit_set_floor(np.full((8, 3), 1 / 3), np.zeros(8, int)) == 0.0
     assert fit_set_floor(np.full((9, 3), 1 / 3), np.zeros(9, int)) == pytest.approx(1 / 3)
+
+
+def test_targets_that_are_known_are_learnt_as_they_are_though_severe_samples_are_drawn_more_often():
+    torch.set_num_threads(1)
+    samples = toy_samples(RECESS, 120, 1)
+    known = replace(samples, targets=np.tile(np.array([[0.7, 0.2, 0.1]], np.float32), (len(samples), 1)))
+    network = train_grader(RECESS, known, Schedule(steps=60, batch_size=24, learning_rate=3e-3, average_decay=0.9), seed=3, quiet=True)
+    probabilities = Calibration().probability_array(sample_logits(network, known))
+    np.testing.assert_allclose(probabilities.mean(0), [0.7, 0.2, 0.1], atol=0.04)
+
+
+def test_measures_that_are_not_known_are_not_learnt_and_not_exported(tmp_path):
+    samples = toy_samples(RECESS, 40, 1)
+    unknown = replace(samples, measures=np.full_like(samples.measures, np.nan))
+    assert Scale.of(unknown.measures) is None
+    network = train_grader(RECESS, unknown, Schedule(steps=2, batch_size=8), seed=3, quiet=True)
+    export_grader(network, RECESS, tmp_path / "toy.onnx", None)
+    size = SUBARTICULAR_AXIAL.size_px
+    assert set(Network("toy", (tmp_path / "toy.onnx").read_bytes()).run(axial=np.zeros((1, 3, size, size), np.float32))) == {"logits"}

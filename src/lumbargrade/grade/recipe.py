@@ -76,6 +76,17 @@ NETWORK_NAMES: dict[Condition, str] = {
 }
 """What the networks are called in a model's manifest."""
 
+MEASURES: dict[Condition, tuple[str, ...]] = {
+    Condition.SPINAL_CANAL_STENOSIS: ("sac_area_mm2", "relative_sac_area", "csf_fraction"),
+    Condition.NEURAL_FORAMINAL_NARROWING: ("foramen_area_mm2", "root_surroundings_free"),
+    Condition.SUBARTICULAR_STENOSIS: ("recess_gap_mm", "recess_area_mm2"),
+}
+"""What a condition's network estimates beside the grade, by the names that the phantom measures them under: the cross-section of the dural
+sac, its share of the patient's own open one, and of it the share of fluid; the foramen's area, and the share of the root's surroundings
+that are free; the gap between facet and disc in the recess, and its area."""
+
 PRESENT_INPUT = "present"
 """Input of a network with several pictures: (n, pictures), 1 where the picture is there and 0 where it is blank."""
 LOGITS_OUTPUT = "logits"
+MEASURES_OUTPUT, SPREAD_OUTPUT = "measures", "spread"
+"""(n, measures) estimates in their units, and their standard deviations; of networks that were taught them."""

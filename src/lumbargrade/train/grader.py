@@ -13,7 +13,7 @@ from lumbargrade.grade.recipe import NETWORK_NAMES, RECIPES
 from lumbargrade.terms import Condition
 from lumbargrade.train.config import Schedule
 from lumbargrade.train.grader_augment import NO_JITTER, FramingJitter, frame, vary_appearance
-from lumbargrade.train.grader_network import DoubleViewGrader, build_grader
+from lumbargrade.train.grader_network import DoubleViewGrader, Reading, Scale, build_grader
 from lumbargrade.train.grader_samples import GraderSamples
 from lumbargrade.train.loop import fit
 
@@ -21,15 +21,20 @@ DRAWN_WEIGHTS = torch.tensor([1.0, 2.0, 4.0])
 """How much more often a moderate and a severe sample is drawn than a normal one: the emphasis of the competition's metric."""
 VIEW_DROPPED = 0.15
 """Probability that the first of two views is withheld, and as much for the second: either must do alone."""
+MEASURES_WEIGHT = 0.3
+"""How much the measures count beside the grades: they are there to teach what a grade rests on."""
 PREDICTED_AT_ONCE = 128
 
 
 class GraderBatch(NamedTuple):
-    """Pictures per recipe, (n, recipes) presence, (n,) severities."""
+    """Pictures per recipe, (n, recipes) presence, (n, 3) targets, (n, 3) what to add to logits in the loss, and (n, measures) scaled
+    measures with NaN where they are not known."""
 
     pictures: tuple[Tensor, ...]
     present: Tensor
-    severities: Tensor
+    targets: Tensor
+    emphasis: Tensor
+    measures: Tensor
 
 
 def train_grader(
@@ -43,8 +48,9 @@ def train_grader(
 ) -> nn.Module:
     """Train the network of a condition; its softmax estimates probabilities at the severities' true frequency.
 
-    Rarer severities are drawn more often, and the log of that emphasis is added to the logits inside the loss (Menon et al., ICLR 2021),
-    so the logits themselves stay those of patients as they come. ``label`` (else the network's name) and ``line``
+    Rarer severities are drawn more often. Where a sample's label is all that is known, the log of that emphasis is added to the logits
+    inside the loss (Menon et al., ICLR 2021), so the logits themselves stay those of patients as they come; where it is known how likely
+    each label was, that is the target, and how often a sample is drawn does not bias it. ``label`` (else the network's name) and ``line``
     are those of the progress bar.
 
     Raises:
@@ -73,8 +79,7 @@ def sample_logits(network: nn.Module, samples: GraderSamples) -> NDArray[np.floa
                 frame(_rows(crops, rows), recipe, NO_JITTER, generator)
                 for crops, recipe in zip(samples.crops, RECIPES[samples.condition], strict=True)
             )
-            batch = GraderBatch(pictures, torch.from_numpy(samples.present)[rows].float(), torch.from_numpy(samples.severities)[rows])
-            parts.append(_forward(network, batch).double().numpy())
+            parts.append(_forward(network, pictures, torch.from_numpy(samples.present)[rows].float()).logits.double().numpy())
     return np.concatenate(parts) if parts else np.zeros((0, 3))
 
 
@@ -83,9 +88,12 @@ class _BatchMaker:
 
     def __init__(self, samples: GraderSamples, batch_size: int, generator: torch.Generator) -> None:
         self.samples, self.batch_size, self.generator = samples, batch_size, generator
-        self.severities = torch.from_numpy(samples.severities)
-        self.present = torch.from_numpy(samples.present).float()
-        self.weights = DRAWN_WEIGHTS[self.severities]
+        self.present, self.targets = torch.from_numpy(samples.present).float(), torch.from_numpy(samples.targets)
+        self.weights = DRAWN_WEIGHTS[torch.from_numpy(samples.severities)]
+        self.is_label = (self.targets == 1).any(1, keepdim=True)
+        scale = Scale.of(samples.measures)
+        scaled = (samples.measures - scale.mean) / scale.deviation if scale else np.full_like(samples.measures, np.nan)
+        self.measures = torch.from_numpy(scaled)
 
     def next_batch(self, step: int) -> GraderBatch:
         rows = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=self.generator)
@@ -97,7 +105,7 @@ class _BatchMaker:
         if len(pictures) > 1:
             pictures = _mirror_patients(pictures, self.generator)
             present = _withhold_views(present, self.generator)
-        return GraderBatch(pictures, present, self.severities[rows])
+        return GraderBatch(pictures, present, self.targets[rows], self.is_label[rows] * DRAWN_WEIGHTS.log(), self.measures[rows])
 
 
 def _rows(crops: NDArray[np.uint8], rows: Tensor) -> Tensor:
@@ -119,11 +127,18 @@ def _withhold_views(present: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(both, kept.float(), present)
 
 
-def _forward(network: nn.Module, batch: GraderBatch) -> Tensor:
-    outputs = network(*batch.pictures, batch.present) if isinstance(network, DoubleViewGrader) else network(*batch.pictures)
-    return torch.as_tensor(outputs).float()
+def _forward(network: nn.Module, pictures: tuple[Tensor, ...], present: Tensor) -> Reading:
+    reading = network(*pictures, present) if isinstance(network, DoubleViewGrader) else network(*pictures)
+    return Reading(*(each.float() for each in reading))
 
 
 def _loss(network: nn.Module, batch: GraderBatch) -> Tensor:
-    logits = _forward(network, batch)
-    return functional.cross_entropy(logits + DRAWN_WEIGHTS.log().to(logits.device), batch.severities)
+    """Cross-entropy of the grades, and the negative log likelihood of the measures that are known."""
+    reading = _forward(network, batch.pictures, batch.present)
+    grades = functional.cross_entropy(reading.logits + batch.emphasis, batch.targets)
+    known = batch.measures.isfinite()
+    if not known.any():
+        return grades
+    errors = (torch.where(known, batch.measures, 0) - reading.measures) ** 2
+    likelihoods = (errors * torch.exp(-reading.log_variances) + reading.log_variances) / 2
+    return grades + MEASURES_WEIGHT * (likelihoods * known).sum() / known.sum()

@@ -1,21 +1,30 @@
 """The grading networks: one small 2.5-D convolutional network per condition, and their export.
 
 Input pictures are (n, 3, size, size): the slices are the channels. Each picture is standardised inside the network, so training and use
-cannot differ in it and the brightness scale of the input does not matter.
+cannot differ in it and the brightness scale of the input does not matter. A network says how likely each severity is, and estimates what
+the phantom measures of a finding, as a normal distribution.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lumbargrade.grade.crop import NETWORK_SLICES
-from lumbargrade.grade.recipe import LOGITS_OUTPUT, PRESENT_INPUT, RECIPES
+from lumbargrade.grade.recipe import LOGITS_OUTPUT, MEASURES, MEASURES_OUTPUT, PRESENT_INPUT, RECIPES, SPREAD_OUTPUT
 from lumbargrade.terms import SEVERITIES, Condition
 from lumbargrade.train.export import export_onnx
 
 STRIDE = 16
 DROPOUT = 0.3
+HIDDEN = 48
+LOG_VARIANCES = (-6.0, 4.0)
+"""Of estimates, in units of the variance between findings: beyond, one finding would outweigh the others, or none count."""
+FEWEST_MEASURED = 20
+"""Below this many samples with known measures none are estimated."""
 SINGLE_WIDTHS = (16, 32, 64, 72)
 DOUBLE_WIDTHS = (12, 24, 48, 64)
 """Narrower, since the canal's network has one encoder per view; widths keep the three files below 1.6 + 1.2 + 1.2 MB."""
@@ -69,44 +78,111 @@ class CropEncoder(nn.Module):
         return torch.as_tensor(self.features(self.dropout(pooled)))
 
 
-class SingleViewGrader(nn.Module):
-    """One picture to (n, 3) logits: the foramen and the subarticular zone."""
+class Reading(NamedTuple):
+    """(n, 3) logits; (n, measures) estimates and the logarithms of their variances, both in ``Scale`` units."""
 
-    def __init__(self, size_px: int) -> None:
+    logits: Tensor
+    measures: Tensor
+    log_variances: Tensor
+
+
+class ReadingHead(nn.Module):
+    """(n, hidden) features to a ``Reading``."""
+
+    def __init__(self, hidden: int, measures: int) -> None:
         super().__init__()
-        self.encoder = CropEncoder(size_px, SINGLE_WIDTHS, place_channels=12, hidden=48)
-        self.head = nn.Sequential(nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(48, len(SEVERITIES)))
+        self.shared = nn.Sequential(nn.ReLU(), nn.Dropout(DROPOUT))
+        self.grade = nn.Linear(hidden, len(SEVERITIES))
+        self.measure = nn.Linear(hidden, 2 * measures)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        return torch.as_tensor(self.head(self.encoder(pictures)))
+    def forward(self, features: Tensor) -> Reading:
+        shared = self.shared(features)
+        measures, log_variances = self.measure(shared).chunk(2, 1)
+        return Reading(self.grade(shared), measures, log_variances.clamp(*LOG_VARIANCES))
+
+
+class SingleViewGrader(nn.Module):
+    """One picture to a ``Reading``: the foramen and the subarticular zone."""
+
+    def __init__(self, size_px: int, measures: int) -> None:
+        super().__init__()
+        self.encoder = CropEncoder(size_px, SINGLE_WIDTHS, place_channels=12, hidden=HIDDEN)
+        self.head = ReadingHead(HIDDEN, measures)
+
+    def forward(self, pictures: Tensor) -> Reading:
+        reading: Reading = self.head(self.encoder(pictures))
+        return reading
 
 
 class DoubleViewGrader(nn.Module):
-    """Two pictures, either of which may be absent, to (n, 3) logits: the canal.
+    """Two pictures, either of which may be absent, to a ``Reading``: the canal.
 
     The features of an absent view are multiplied by 0, so its pixels cannot matter; the head is told which views it has.
     """
 
-    def __init__(self, first_size_px: int, second_size_px: int) -> None:
+    def __init__(self, first_size_px: int, second_size_px: int, measures: int) -> None:
         super().__init__()
-        self.first = CropEncoder(first_size_px, DOUBLE_WIDTHS, place_channels=10, hidden=48)
-        self.second = CropEncoder(second_size_px, DOUBLE_WIDTHS, place_channels=10, hidden=48)
-        self.views = nn.Linear(2, 48)
-        self.head = nn.Sequential(nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(48, len(SEVERITIES)))
+        self.first = CropEncoder(first_size_px, DOUBLE_WIDTHS, place_channels=10, hidden=HIDDEN)
+        self.second = CropEncoder(second_size_px, DOUBLE_WIDTHS, place_channels=10, hidden=HIDDEN)
+        self.views = nn.Linear(2, HIDDEN)
+        self.head = ReadingHead(HIDDEN, measures)
 
-    def forward(self, first: Tensor, second: Tensor, present: Tensor) -> Tensor:
+    def forward(self, first: Tensor, second: Tensor, present: Tensor) -> Reading:
         fused = self.first(first) * present[:, :1] + self.second(second) * present[:, 1:] + self.views(present)
-        return torch.as_tensor(self.head(fused))
+        reading: Reading = self.head(fused)
+        return reading
+
+
+class Scale(NamedTuple):
+    """(measures,) means and standard deviations of what was measured of the training samples."""
+
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, measures: NDArray[np.float32]) -> "Scale | None":
+        """Of the (n, measures) samples whose measures are known; None where there are too few."""
+        known = measures[np.isfinite(measures).all(1)]
+        return cls(known.mean(0), known.std(0) + 1e-6) if len(known) >= FEWEST_MEASURED else None
+
+
+class _Measuring(nn.Module):
+    """A trained network whose estimates and their deviations are in the measures' own units."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, network: nn.Module, scale: Scale) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.from_numpy(scale.mean))
+        self.register_buffer("deviation", torch.from_numpy(scale.deviation))
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        reading = self.network(*inputs)
+        return reading.logits, reading.measures * self.deviation + self.mean, torch.exp(reading.log_variances / 2) * self.deviation
+
+
+class _Grading(nn.Module):
+    """A trained network's logits alone."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return torch.as_tensor(self.network(*inputs).logits)
 
 
 def build_grader(condition: Condition) -> nn.Module:
     """An untrained network for a condition; its inputs are those of the condition's recipes, in order."""
     sizes = [recipe.size_px for recipe in RECIPES[condition]]
-    return SingleViewGrader(*sizes) if len(sizes) == 1 else DoubleViewGrader(*sizes)
+    measures = len(MEASURES[condition])
+    return SingleViewGrader(sizes[0], measures) if len(sizes) == 1 else DoubleViewGrader(sizes[0], sizes[1], measures)
 
 
-def export_grader(network: nn.Module, condition: Condition, path: Path) -> None:
-    """Write a condition's network as ONNX with the input and output names that ``grade`` uses.
+def export_grader(network: nn.Module, condition: Condition, path: Path, scale: Scale | None) -> None:
+    """Write a condition's network as ONNX with the input and output names that ``grade`` uses; without a scale it estimates no measures.
 
     Raises:
         ModelFileError: the file does not give torch's outputs.
@@ -118,7 +194,9 @@ def export_grader(network: nn.Module, condition: Condition, path: Path) -> None:
     }
     if len(inputs) > 1:
         inputs[PRESENT_INPUT] = torch.ones(2, len(RECIPES[condition]))
-    export_onnx(network, path, inputs, [LOGITS_OUTPUT], {name: {0: "findings"} for name in (*inputs, LOGITS_OUTPUT)})
+    outputs = [LOGITS_OUTPUT, MEASURES_OUTPUT, SPREAD_OUTPUT] if scale else [LOGITS_OUTPUT]
+    exported = _Measuring(network, scale) if scale else _Grading(network)
+    export_onnx(exported, path, inputs, outputs, {name: {0: "findings"} for name in (*inputs, *outputs)})
 
 
 def _standardised(pictures: Tensor) -> Tensor:

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumbargrade.grade.crop import Crop, cut_crop
-from lumbargrade.grade.recipe import RECIPES, CropRecipe
+from lumbargrade.grade.recipe import MEASURES, RECIPES, CropRecipe
 from lumbargrade.grade.site import Site, sites_from_points
 from lumbargrade.grade.slices import NoSlice, SliceChoice, choose_slice
 from lumbargrade.study import Study
-from lumbargrade.terms import FINDING_INDEX, FINDINGS, Condition, Finding, Severity
+from lumbargrade.terms import FINDING_INDEX, FINDINGS, SEVERITIES, Condition, Finding, Severity
 from lumbargrade.train.landmarks import Landmark, StudyLandmarks
+from lumbargrade.train.truth import FindingTruth
 
 TRAINING_SLICES = 5
 """One more on each side than the network sees, so that training can miss the slice by one."""
@@ -26,6 +27,8 @@ class GraderSamples:
         crops: per recipe of the condition (n, 5, wide, wide) uint8, 0 where that picture is absent.
         present: (n, recipes) bool.
         severities: (n,) int64, the value of ``Severity``.
+        targets: (n, 3) float32, how likely a reader gives each severity: known of synthetic patients, else 1 for the label.
+        measures: (n, measures) float32, as in ``MEASURES``; NaN where they are not known.
         finding_indices: (n,) int64, into ``FINDINGS``.
 
     Raises:
@@ -36,10 +39,13 @@ class GraderSamples:
     crops: tuple[NDArray[np.uint8], ...]
     present: NDArray[np.bool_]
     severities: NDArray[np.int64]
+    targets: NDArray[np.float32]
+    measures: NDArray[np.float32]
     finding_indices: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        lengths = {len(array) for array in (*self.crops, self.present, self.severities, self.finding_indices)}
+        arrays = (*self.crops, self.present, self.severities, self.targets, self.measures, self.finding_indices)
+        lengths = {len(array) for array in arrays}
         if len(lengths) != 1 or len(self.crops) != len(RECIPES[self.condition]):
             raise ValueError(f"{self.condition.value}: samples need equally long arrays, one of crops per recipe")
 
@@ -55,12 +61,17 @@ class GraderSamples:
             crops,
             np.concatenate([part.present for part in parts]),
             np.concatenate([part.severities for part in parts]),
+            np.concatenate([part.targets for part in parts]),
+            np.concatenate([part.measures for part in parts]),
             np.concatenate([part.finding_indices for part in parts]),
         )
 
 
 def grader_samples(
-    study: Study, landmarks: StudyLandmarks, severities: Mapping[Finding, Severity] | None = None
+    study: Study,
+    landmarks: StudyLandmarks,
+    severities: Mapping[Finding, Severity] | None = None,
+    truth: Mapping[Finding, FindingTruth] | None = None,
 ) -> dict[Condition, GraderSamples]:
     """Every labelled finding of a study that has a place and a slice, by condition.
 
@@ -68,15 +79,21 @@ def grader_samples(
 
     Args:
         severities: the study's labels, needed only for findings without a landmark (such a canal); landmarks bring their own.
+        truth: what is known of a synthetic patient's findings.
     """
     sites = sites_from_points({finding: landmark.point_lps_mm for finding, landmark in landmarks.items()})
     known = dict(severities or {})
     known |= {finding: landmark.severity for finding, landmark in landmarks.items() if landmark.severity is not None}
-    return {condition: _condition_samples(condition, study, sites, landmarks, known) for condition in Condition}
+    return {condition: _condition_samples(condition, study, sites, landmarks, known, truth or {}) for condition in Condition}
 
 
 def _condition_samples(
-    condition: Condition, study: Study, sites: Mapping[Finding, Site], landmarks: StudyLandmarks, known: Mapping[Finding, Severity]
+    condition: Condition,
+    study: Study,
+    sites: Mapping[Finding, Site],
+    landmarks: StudyLandmarks,
+    known: Mapping[Finding, Severity],
+    truth: Mapping[Finding, FindingTruth],
 ) -> GraderSamples:
     findings = [finding for finding in FINDINGS if finding.condition is condition and finding in sites and finding in known]
     rows = [tuple(_labelled_crop(study, sites[f], landmarks.get(f), recipe) for recipe in RECIPES[condition]) for f in findings]
@@ -88,8 +105,20 @@ def _condition_samples(
         crops,
         present,
         np.array([known[finding] for finding, _ in kept], np.int64),
+        np.array([_target(known[finding], truth.get(finding)) for finding, _ in kept], np.float32).reshape(len(kept), len(SEVERITIES)),
+        np.array([_measures(condition, truth.get(finding)) for finding, _ in kept], np.float32).reshape(
+            len(kept), len(MEASURES[condition])
+        ),
         np.array([FINDING_INDEX[finding] for finding, _ in kept], np.int64),
     )
+
+
+def _target(severity: Severity, truth: FindingTruth | None) -> tuple[float, ...]:
+    return truth.probabilities if truth else tuple(float(each is severity) for each in SEVERITIES)
+
+
+def _measures(condition: Condition, truth: FindingTruth | None) -> tuple[float, ...]:
+    return tuple(truth.measures[name] if truth else np.nan for name in MEASURES[condition])
 
 
 def _labelled_crop(study: Study, site: Site, landmark: Landmark | None, recipe: CropRecipe) -> Crop | NoSlice:

@@ -11,8 +11,8 @@ from lumbargrade.train.grader_samples import grader_samples
 from lumbargrade.train.localiser_samples import LocaliserSample, prepare_localiser_study
 from lumbargrade.train.progress import progress_bar
 from lumbargrade.train.spine_marks import SpineMarks, marks_of_labels, marks_of_truth
-from lumbargrade.train.spine_truth import read_spine_truth
 from lumbargrade.train.study_cache import StudyCache
+from lumbargrade.train.truth import read_finding_truths, read_spine_truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,10 @@ def _prepare(task: _Task) -> LeftOut | None:
         return LeftOut(labelled.study_id, f"none of its {len(labelled.coordinates)} coordinates lies in a usable picture")
     try:
         marks = marks_of_truth(read_spine_truth(labelled.truth)) if labelled.truth else marks_of_labels(landmarks)
+        truth = read_finding_truths(labelled.truth) if labelled.truth else {}
     except InputError as error:
         return LeftOut(labelled.study_id, str(error))
-    task.cache.write(labelled.study_id, _localiser_sample(study, marks), grader_samples(study, landmarks, labelled.severities))
+    task.cache.write(labelled.study_id, _localiser_sample(study, marks), grader_samples(study, landmarks, labelled.severities, truth))
     return None
 
 

@@ -23,7 +23,7 @@ from lumbargrade.train.data_set import LabelledStudy, read_labelled_study
 from lumbargrade.train.export import export_onnx
 from lumbargrade.train.loop import fit
 from lumbargrade.train.progress import progress_bar
-from lumbargrade.train.spine_truth import read_spine_truth
+from lumbargrade.train.truth import read_spine_truth
 
 WIDTHS = (32, 48, 64)
 DROPOUT = 0.5

@@ -14,7 +14,7 @@ from lumbargrade.terms import Condition
 from lumbargrade.train.config import NETWORKS, Schedule, TrainConfig
 from lumbargrade.train.data_set import LabelledStudy
 from lumbargrade.train.grader import train_grader
-from lumbargrade.train.grader_network import export_grader
+from lumbargrade.train.grader_network import Scale, export_grader
 from lumbargrade.train.junction import export_junction, read_junctions, train_junction
 from lumbargrade.train.localiser import train_localiser
 from lumbargrade.train.localiser_network import export_localiser
@@ -116,4 +116,4 @@ def _train_network(task: _NetworkTask) -> None:
         condition: Condition = _CONDITIONS[task.name]
         crops = task.cache.grader_samples(condition, task.study_ids)
         network = train_grader(condition, crops, task.schedule, task.seed, task.quiet, label=task.label, line=task.line)
-        export_grader(network, condition, task.path)
+        export_grader(network, condition, task.path, Scale.of(crops.measures))

@@ -25,7 +25,7 @@ from lumbargrade.localise.channels import (
 from lumbargrade.spider import SpiderPatient
 from lumbargrade.terms import FINDINGS, LEVELS, Condition
 from lumbargrade.train.landmarks import StudyLandmarks
-from lumbargrade.train.spine_truth import SpineTruth
+from lumbargrade.train.truth import SpineTruth
 
 FINDING_SITES = tuple(finding for finding in FINDINGS if finding.condition is not Condition.SUBARTICULAR_STENOSIS)
 """The 15 sites that the competition labels on sagittal slices: canal, left foramen, right foramen, each L1/L2 to L5/S1."""

@@ -17,7 +17,7 @@ from lumbargrade.train.grader_samples import GraderSamples
 from lumbargrade.train.localiser_samples import LocaliserSample, sample_from_arrays, sample_to_arrays
 
 MARK = "cache.json"
-SCHEMA = "lumbargrade/cache/3"
+SCHEMA = "lumbargrade/cache/4"
 """Counted up whenever preparation changes, so that no run learns from what an older version prepared."""
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -81,6 +81,8 @@ class StudyCache:
             crops,
             np.asarray(arrays["present"], np.bool_),
             np.asarray(arrays["severities"], np.int64),
+            np.asarray(arrays["targets"], np.float32),
+            np.asarray(arrays["measures"], np.float32),
             np.asarray(arrays["finding_indices"], np.int64),
         )
 
@@ -110,5 +112,6 @@ def open_cache(folder: Path, fingerprint: str) -> StudyCache:
 
 def _grader_arrays(samples: GraderSamples) -> Arrays:
     crops = {f"crops_{recipe.input_name}": array for recipe, array in zip(RECIPES[samples.condition], samples.crops, strict=True)}
+    known = {"targets": samples.targets, "measures": samples.measures}
     small = {"severities": samples.severities.astype(np.uint8), "finding_indices": samples.finding_indices.astype(np.uint8)}
-    return {**crops, "present": samples.present, **small}
+    return {**crops, "present": samples.present, **known, **small}

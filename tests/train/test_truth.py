@@ -17,8 +17,8 @@ from lumbargrade.train.index import index_studies
 from lumbargrade.train.localiser import make_batch
 from lumbargrade.train.localiser_samples import LocaliserSample, prepare_localiser_study
 from lumbargrade.train.spine_marks import SITE_CHANNELS, marks_of_truth
-from lumbargrade.train.spine_truth import SpineTruth, read_spine_truth
 from lumbargrade.train.study_cache import open_cache
+from lumbargrade.train.truth import SpineTruth, read_spine_truth
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What a synthetic data set tells of a spine beyond the competition's coordinates: every disc and vertebra, in each series' coordinates."""
+"""What a synthetic data set tells of a patient beyond the competition's tables: every disc and vertebra, and each finding's measures."""
 
 import json
 from collections.abc import Mapping
@@ -32,6 +32,19 @@ class SpineTruth:
     moved_mm: Mapping[str, FloatArray]
 
 
+@dataclass(frozen=True, slots=True)
+class FindingTruth:
+    """One finding of a synthetic patient.
+
+    Attributes:
+        probabilities: (3,) that a reader calls it each severity.
+        measures: what was measured of it, by name with unit.
+    """
+
+    probabilities: tuple[float, ...]
+    measures: Mapping[str, float]
+
+
 _DISC_OF_VARIANT = {"sacralised L5": "L5/S1", "lumbarised S1": "S1/S2"}
 
 
@@ -47,14 +60,30 @@ def read_spine_truth(path: Path) -> SpineTruth:
         raise InputError(f"{path}: tells nothing of the spine ({type(error).__name__}); make the synthetic data set anew") from error
 
 
+def read_finding_truths(path: Path) -> dict[Finding, FindingTruth]:
+    """The findings in a study's ``truth.json``.
+
+    Raises:
+        InputError: not such a file, or one of an older version that told less.
+    """
+    try:
+        findings = json.loads(path.read_text(encoding="utf-8"))["findings"]
+        return {_finding(each): FindingTruth(tuple(each["probabilities"]), dict(each["measures"])) for each in findings}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: tells nothing of the findings ({type(error).__name__}); make the synthetic data set anew") from error
+
+
+def _finding(entry: Mapping[str, Any]) -> Finding:
+    side = Laterality(entry["laterality"]) if entry["laterality"] else None
+    return Finding(Condition(entry["condition"]), side, Level(entry["level"]))
+
+
 def _from_json(truth: Mapping[str, Any]) -> SpineTruth:
     moved = {str(series["series_id"]): np.array(series["moved_mm"], np.float64) for series in truth["series"]}
     findings = {}
     for entry in truth["findings"]:
         if entry["label"] is not None:
-            side = Laterality(entry["laterality"]) if entry["laterality"] else None
-            point = np.array(entry["label"]["point_lps_mm"], np.float64) - moved[str(entry["label"]["series_id"])]
-            findings[Finding(Condition(entry["condition"]), side, Level(entry["level"]))] = point
+            findings[_finding(entry)] = np.array(entry["label"]["point_lps_mm"], np.float64) - moved[str(entry["label"]["series_id"])]
     spine = truth["spine"]
     discs = {each["name"]: np.array([each["front_lps_mm"], each["back_lps_mm"], each["canal_lps_mm"]]) for each in spine["discs"]}
     bodies = {each["name"]: np.array(each["corners_lps_mm"]) for each in spine["vertebrae"]}
