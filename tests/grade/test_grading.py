@@ -6,10 +6,11 @@ import torch
 
 from lumbargrade.errors import ModelFileError
 from lumbargrade.grade import Calibration, grade_sites, grade_study, site_logits, sites_from_locations
+from lumbargrade.grade.recipe import MEASURES
 from lumbargrade.models import Member
 from lumbargrade.study import LevelLocation
 from lumbargrade.terms import FINDINGS, SEVERITIES, Condition, Finding, Laterality, Level, SeriesRole
-from lumbargrade.train.grader_network import build_grader, export_grader
+from lumbargrade.train.grader_network import Scale, build_grader, export_grader
 
 CENTER = np.array([4.3, -21.7, 112.9])
 NAMES = {
@@ -18,6 +19,8 @@ NAMES = {
     Condition.SUBARTICULAR_STENOSIS: "subarticular",
 }
 NEUTRAL = {condition.value: Calibration().as_parameters() for condition in Condition}
+UNMEASURED = Condition.NEURAL_FORAMINAL_NARROWING
+"""Its network was not taught any measure."""
 AXIAL_OFFSETS = [-12.3, -8.1, -4.0, 0.2, 4.1, 8.3, 12.2]
 
 
@@ -26,7 +29,9 @@ def member_of(folder, seed):
     contents = {}
     for condition, name in NAMES.items():
         path = folder / f"{name}{seed}.onnx"
-        export_grader(build_grader(condition), condition, path)
+        count = len(MEASURES[condition])
+        scale = Scale(np.full(count, 50.0, np.float32), np.full(count, 10.0, np.float32))
+        export_grader(build_grader(condition), condition, path, None if condition is UNMEASURED else scale)
         contents[name] = path.read_bytes()
     return Member(contents, NEUTRAL)
 
@@ -171,3 +176,16 @@ def test_a_prediction_set_is_what_reaches_the_floor_and_the_likeliest(study, mem
                 assert grade.prediction_set == (expected if floor else ())
             else:
                 assert grade.prediction_set == ()
+
+
+def test_measurements_are_those_of_the_condition_and_members_that_differ_spread_them(study, members):
+    both, *single = (grade_study(study, LOCATIONS, chosen) for chosen in (members, members[:1], members[1:]))
+    for joined, first, second in zip(both, *single, strict=True):
+        names = () if not joined.is_graded or joined.finding.condition is UNMEASURED else MEASURES[joined.finding.condition]
+        assert tuple(joined.measurements) == names
+        for name in names:
+            one, other = first.measurements[name], second.measurements[name]
+            assert joined.measurements[name].value == pytest.approx((one.value + other.value) / 2)
+            variance = (one.spread**2 + other.spread**2) / 2 + (one.value - other.value) ** 2 / 4
+            assert joined.measurements[name].spread == pytest.approx(variance**0.5)
+            assert 0 < one.spread < 100

@@ -12,6 +12,7 @@ from lumbargrade.study import (
     Grade,
     Instance,
     LevelLocation,
+    Measurement,
     Probabilities,
     Problem,
     Series,
@@ -20,7 +21,7 @@ from lumbargrade.study import (
     Study,
     StudyGrades,
 )
-from lumbargrade.terms import FINDINGS, LEVELS, Condition, Finding, Laterality, Level, SeriesRole
+from lumbargrade.terms import FINDINGS, LEVELS, Condition, Finding, Laterality, Level, SeriesRole, Severity
 
 UIDS = {SeriesRole.SAGITTAL_T2: "1.2.1", SeriesRole.SAGITTAL_T1: "1.2.2", SeriesRole.AXIAL_T2: "1.2.3"}
 ROLE_OF = {
@@ -110,7 +111,18 @@ def _grade(finding: Finding, index: int, slices: dict[SeriesRole, list[Instance]
     point = nearest.affine.to_lps(np.array([[column, row]], np.float64))[0]
     severe = 0.05 + 0.03 * index
     probabilities = Probabilities((1 - severe) * 0.7, (1 - severe) * 0.3, severe)
-    return Grade(finding, probabilities, Evidence(UIDS[role], nearest.sop_instance_uid, nearest.instance_number, column, row, point))
+    evidence = Evidence(UIDS[role], nearest.sop_instance_uid, nearest.instance_number, column, row, point)
+    return Grade(finding, probabilities, evidence, None, prediction_set(probabilities), measurements(finding))
+
+
+def prediction_set(probabilities: Probabilities) -> tuple[Severity, ...]:
+    return tuple(severity for severity in Severity if probabilities.values[severity] > 0.25)
+
+
+def measurements(finding: Finding) -> dict[str, Measurement]:
+    """Of the canal alone."""
+    is_canal = finding.condition is Condition.SPINAL_CANAL_STENOSIS
+    return {"sac_area_mm2": Measurement(112.4, 30.2), "csf_fraction": Measurement(0.4, 0.117)} if is_canal else {}
 
 
 def _location(level: Level) -> LevelLocation:

@@ -172,3 +172,9 @@ def test_whole_percents_sum_to_a_hundred_and_are_less_than_one_off(values):
     percents = whole_percents(Probabilities(*values))
     assert sum(percents) == 100
     assert all(abs(percent - 100 * value) < 1 for percent, value in zip(percents, values, strict=True))
+
+
+def test_page_tells_estimates_and_the_other_grades_that_are_possible(page):
+    text = _Page(page).text
+    assert "Estimated: dural sac 112 ± 30 mm², fluid 40 ± 12 % of the sac" in text
+    assert re.search(r"\bor (moderate|normal/mild)\b", text)

@@ -121,3 +121,14 @@ def test_number_that_json_cannot_hold_is_refused_and_leaves_no_file(case, tmp_pa
     with pytest.raises(ValueError, match="JSON"):
         write_result(tmp_path / "result.json", case.study, case.grades, float("nan"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_prediction_sets_and_measurements_are_told_of_graded_findings(case):
+    findings = result_document(case.study, case.grades, 1.0)["findings"]
+    for entry in findings:
+        assert all(label in ("normal_mild", "moderate", "severe") for label in entry["prediction_set"])
+        assert (entry["severity"] in entry["prediction_set"]) or entry["status"] == "not_graded"
+        is_canal = entry["condition"] == "spinal_canal_stenosis"
+        assert set(entry["measurements"]) == ({"sac_area_mm2", "csf_fraction"} if is_canal and entry["status"] == "graded" else set())
+    canal = next(entry for entry in findings if entry["measurements"])
+    assert canal["measurements"]["sac_area_mm2"] == {"value": 112.4, "spread": 30.2}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +11,19 @@ from lumbargrade.errors import ModelFileError
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.grade.calibration import Calibration, Logits
 from lumbargrade.grade.crop import Crop, crop_site
-from lumbargrade.grade.recipe import LOGITS_OUTPUT, NETWORK_NAMES, PRESENT_INPUT, RECIPES
+from lumbargrade.grade.recipe import LOGITS_OUTPUT, MEASURES, MEASURES_OUTPUT, NETWORK_NAMES, PRESENT_INPUT, RECIPES, SPREAD_OUTPUT
 from lumbargrade.grade.site import Site, sites_from_locations
 from lumbargrade.grade.slices import NoSlice
 from lumbargrade.models import Member, Network
-from lumbargrade.study import Grade, LevelLocation, Probabilities, Study
+from lumbargrade.study import Grade, LevelLocation, Measurement, Probabilities, Study
 from lumbargrade.terms import FINDINGS, SEVERITIES, Condition, Finding, Severity
+
+
+class Reading(NamedTuple):
+    """What a network says of a finding: raw logits, and the measurements that it was taught, by name."""
+
+    logits: Logits
+    measurements: dict[str, Measurement]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,17 +75,18 @@ def grade_sites(
     if not members:
         raise ModelFileError("a model needs at least one member")
     crops = crop_sites(study, sites)
-    opinions = [_member_probabilities(crops, member) for member in members]
+    opinions = [_run_networks(crops, member.networks) for member in members]
     floors = {
         condition: float(np.mean([_calibration(member, condition).set_floor for member in members]))
         for condition in {finding.condition for finding in opinions[0]}
     }
-    return tuple(_grade(finding, crops.get(finding), opinions, floors, why_absent) for finding in FINDINGS)
+    voices = list(zip(members, opinions, strict=True))
+    return tuple(_grade(finding, crops.get(finding), voices, floors, why_absent) for finding in FINDINGS)
 
 
 def site_logits(study: Study, sites: Mapping[Finding, Site], networks: Mapping[str, Network]) -> dict[Finding, Logits]:
     """Raw, uncalibrated logits of every finding that can be graded; for fitting a calibration on held-out studies."""
-    return _run_networks(crop_sites(study, sites), networks)
+    return {finding: reading.logits for finding, reading in _run_networks(crop_sites(study, sites), networks).items()}
 
 
 def crop_sites(study: Study, sites: Mapping[Finding, Site]) -> dict[Finding, SiteCrops]:
@@ -103,8 +112,8 @@ def network_inputs(condition: Condition, batch: Sequence[SiteCrops]) -> dict[str
     return inputs if present.shape[1] == 1 else {**inputs, PRESENT_INPUT: present}
 
 
-def _run_networks(crops: Mapping[Finding, SiteCrops], networks: Mapping[str, Network]) -> dict[Finding, Logits]:
-    logits: dict[Finding, Logits] = {}
+def _run_networks(crops: Mapping[Finding, SiteCrops], networks: Mapping[str, Network]) -> dict[Finding, Reading]:
+    readings: dict[Finding, Reading] = {}
     for condition, name in NETWORK_NAMES.items():
         findings = [finding for finding, found in crops.items() if finding.condition is condition and found.best]
         if not findings:
@@ -112,17 +121,22 @@ def _run_networks(crops: Mapping[Finding, SiteCrops], networks: Mapping[str, Net
         if name not in networks:
             raise ModelFileError(f"the model has no network {name!r}; it has {', '.join(sorted(networks)) or 'none'}")
         outputs = _read(networks[name], condition, network_inputs(condition, [crops[finding] for finding in findings]))
-        for finding, (normal_mild, moderate, severe) in zip(findings, outputs.tolist(), strict=True):
-            logits[finding] = Logits(normal_mild, moderate, severe)
-    return logits
+        for row, finding in enumerate(findings):
+            measurements = {}
+            if MEASURES_OUTPUT in outputs:
+                pairs = zip(outputs[MEASURES_OUTPUT][row].tolist(), outputs[SPREAD_OUTPUT][row].tolist(), strict=True)
+                measurements = {name: Measurement(*pair) for name, pair in zip(MEASURES[condition], pairs, strict=True)}
+            readings[finding] = Reading(Logits(*outputs[LOGITS_OUTPUT][row].tolist()), measurements)
+    return readings
 
 
-def _read(network: Network, condition: Condition, inputs: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-    """(n, 3) logits. Sided sites look alike on both sides already; the canal is read both ways round, so no mirror changes its grade."""
-    logits = network.run(**inputs)[LOGITS_OUTPUT]
+def _read(network: Network, condition: Condition, inputs: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """All outputs. Sided sites look alike on both sides already; the canal is read both ways round, so no mirror changes its grade."""
+    outputs = network.run(**inputs)
     if condition.is_paired:
-        return logits
-    return np.asarray((logits + network.run(**_mirrored(condition, inputs))[LOGITS_OUTPUT]) / 2, np.float32)
+        return outputs
+    mirrored = network.run(**_mirrored(condition, inputs))
+    return {name: np.asarray((output + mirrored[name]) / 2, np.float32) for name, output in outputs.items()}
 
 
 def _mirrored(condition: Condition, inputs: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
@@ -134,13 +148,6 @@ def _mirrored(condition: Condition, inputs: dict[str, NDArray[np.float32]]) -> d
     return inputs | pictures
 
 
-def _member_probabilities(crops: Mapping[Finding, SiteCrops], member: Member) -> dict[Finding, Probabilities]:
-    return {
-        finding: _calibration(member, finding.condition).probabilities(logits)
-        for finding, logits in _run_networks(crops, member.networks).items()
-    }
-
-
 def _calibration(member: Member, condition: Condition) -> Calibration:
     return Calibration.from_parameters(member.calibration.get(condition.value, {}))
 
@@ -148,7 +155,7 @@ def _calibration(member: Member, condition: Condition) -> Calibration:
 def _grade(
     finding: Finding,
     crops: SiteCrops | None,
-    opinions: Sequence[Mapping[Finding, Probabilities]],
+    voices: Sequence[tuple[Member, Mapping[Finding, Reading]]],
     floors: Mapping[Condition, float],
     why_absent: Callable[[Finding], str],
 ) -> Grade:
@@ -156,9 +163,23 @@ def _grade(
         return Grade(finding, None, None, why_absent(finding))
     if crops.best is None:
         return Grade(finding, None, None, crops.reason)
-    mean = np.mean([opinion[finding].values for opinion in opinions], axis=0)
+    said = [_calibration(member, finding.condition).probabilities(readings[finding].logits).values for member, readings in voices]
+    mean = np.mean(said, axis=0)
     probabilities = Probabilities(*(mean / mean.sum()).tolist())
-    return Grade(finding, probabilities, crops.best.evidence, None, _prediction_set(probabilities, floors[finding.condition]))
+    prediction_set = _prediction_set(probabilities, floors[finding.condition])
+    measurements = _joined([readings[finding].measurements for _, readings in voices])
+    return Grade(finding, probabilities, crops.best.evidence, None, prediction_set, measurements)
+
+
+def _joined(estimates: Sequence[Mapping[str, Measurement]]) -> dict[str, Measurement]:
+    """The mean of several estimates; its spread is that of their mixture. What one of them lacks is left out."""
+    joined = {}
+    for name in estimates[0]:
+        if all(name in each for each in estimates):
+            values = np.array([each[name].value for each in estimates])
+            variance = np.mean([each[name].spread ** 2 for each in estimates]) + values.var()
+            joined[name] = Measurement(float(values.mean()), float(variance**0.5))
+    return joined
 
 
 def _prediction_set(probabilities: Probabilities, floor: float) -> tuple[Severity, ...]:

@@ -15,6 +15,7 @@ from lumbargrade.report.wording import (
     SEVERITY_WORDS,
     about_naming,
     column_heading,
+    measurement_words,
     numbering_line,
     of_severity,
     site_heading,
@@ -89,6 +90,7 @@ class KeyImage:
     view: GradeView
     source: str
     figure: Figure | None
+    measurements: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ def _key_image(study: Study, grade: Grade) -> KeyImage:
         GradeView.of(grade.probabilities, grade.prediction_set),
         _source(study, grade.evidence),
         key_image(study, grade),
+        measurement_words(grade.measurements),
     )
 
 

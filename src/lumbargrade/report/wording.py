@@ -1,11 +1,21 @@
 """The words and figures that a reader of the report sees."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from lumbargrade.study import Grade, Numbering, Probabilities, Problem, StudyGrades
+from lumbargrade.study import Grade, Measurement, Numbering, Probabilities, Problem, StudyGrades
 from lumbargrade.terms import Condition, Finding, Laterality, SeriesRole, Severity
 
 SEVERITY_WORDS = {Severity.NORMAL_MILD: "Normal/mild", Severity.MODERATE: "Moderate", Severity.SEVERE: "Severe"}
+_MEASURE_WORDS = {
+    "sac_area_mm2": ("dural sac", "mm²"),
+    "relative_sac_area": ("the sac", "% of its open size"),
+    "csf_fraction": ("fluid", "% of the sac"),
+    "foramen_area_mm2": ("foramen", "mm²"),
+    "root_surroundings_free": ("root free on", "% of its round"),
+    "recess_gap_mm": ("recess gap", "mm"),
+    "recess_area_mm2": ("recess", "mm²"),
+}
+"""Before and after the number of each measurement."""
 SEVERITY_SIGNS = {Severity.NORMAL_MILD: "○", Severity.MODERATE: "◐", Severity.SEVERE: "●"}
 ROLE_WORDS = {
     SeriesRole.SAGITTAL_T1: "Sagittal T1",
@@ -60,6 +70,17 @@ def whole_percents(probabilities: Probabilities) -> tuple[int, ...]:
     for index in sorted(range(3), key=lambda index: whole[index] - exact[index])[: 100 - sum(whole)]:
         whole[index] += 1
     return tuple(whole)
+
+
+def measurement_words(measurements: Mapping[str, Measurement]) -> str:
+    """``Estimated: sac 112 ± 30 mm², fluid 40 ± 12 % of it``; empty where nothing was estimated."""
+    parts = []
+    for name, each in measurements.items():
+        words, unit = _MEASURE_WORDS[name]
+        scale = 100 if unit.startswith("%") else 1
+        digits = 1 if unit == "mm" else 0
+        parts.append(f"{words} {scale * each.value:.{digits}f} ± {scale * each.spread:.{digits}f} {unit}")
+    return f"Estimated: {', '.join(parts)}" if parts else ""
 
 
 def numbering_line(numbering: Numbering) -> str:

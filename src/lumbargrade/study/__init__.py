@@ -5,7 +5,7 @@
 """
 
 from lumbargrade.study.acquisition import PhaseEncoding, ScannerSettings
-from lumbargrade.study.grades import Evidence, Grade, LevelLocation, Numbering, Probabilities, StudyGrades
+from lumbargrade.study.grades import Evidence, Grade, LevelLocation, Measurement, Numbering, Probabilities, StudyGrades
 from lumbargrade.study.images import Instance, Problem, Series, SeriesTiming, Stack, Study
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Grade",
     "Instance",
     "LevelLocation",
+    "Measurement",
     "Numbering",
     "PhaseEncoding",
     "Probabilities",

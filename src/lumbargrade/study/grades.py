@@ -1,6 +1,7 @@
 """Where the levels are and how each finding is graded."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -91,12 +92,21 @@ class Evidence:
     point_lps_mm: FloatArray
 
 
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """An estimate and its standard deviation, in the unit that its name ends with; without one it is a share."""
+
+    value: float
+    spread: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Grade:
     """A finding with its probabilities and evidence, or the reason why it has none.
 
     ``prediction_set`` are the severities that hold the true one in nine of ten findings of the kind that the model was calibrated on, mild
-    first; empty where the model does not tell.
+    first; empty where the model does not tell. ``measurements`` are what the networks estimate beside the grade, by name
+    (``grade.recipe.MEASURES``).
 
     Raises:
         ValueError: neither or both of probabilities and reason; probabilities without evidence.
@@ -107,6 +117,7 @@ class Grade:
     evidence: Evidence | None
     reason: str | None = None
     prediction_set: tuple[Severity, ...] = ()
+    measurements: Mapping[str, Measurement] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.probabilities is None) == (self.reason is None):
