@@ -210,3 +210,13 @@ def test_heat_in_the_dark_margin_of_one_stack_and_outside_the_other():
     view.stack.pixels[:, 236:, 112:] = 0
     views = [view, view_of(heat_with(range(5), size=(96, 48)), SeriesRole.SAGITTAL_T1, "1.3")]
     assert len(find_spine(views).discs) >= 5
+
+
+def test_the_sacrum_is_sought_where_it_should_be_when_the_disc_above_it_was_not_seen():
+    """L5/S1 may be fused; but the lowest vertebra of a picture that ends there is no sacrum."""
+    for row, is_sacrum in ((20 + 11 * 4 + 7, True), (20 + 11 * 3 + 5, False)):
+        heat = heat_with(range(4), sacrum=False)
+        draw(heat, FIRST_SACRAL, row, 25)
+        _, _, numbering = located(heat)
+        assert (numbering.sacrum_lps_mm is not None) is is_sacrum
+        assert numbering.basis.startswith("Levels counted up from the sacrum") is is_sacrum

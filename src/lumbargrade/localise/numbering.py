@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lumbargrade.geometry.affine import FloatArray
-from lumbargrade.localise.chain import FIRST, LAST
+from lumbargrade.localise.chain import FIRST, LAST, MOST_MISSING
 from lumbargrade.localise.channels import FIRST_SACRAL, SACRUM
 from lumbargrade.localise.decode import Spine, find_canals
 from lumbargrade.localise.view import StackView
@@ -23,6 +23,8 @@ WITHOUT_SACRUM = 0.7
 """What is left of the confidence where the sacrum is not seen: one genuine volume cut at several heights got other names each time."""
 SACRUM_HEAT, SACRUM_WITHIN_MM = 0.25, 30.0
 """What the sacrum has at least, so near to where S1 should be."""
+LEAST_STEP = 0.7
+"""Where discs were not seen above it, it lies at least so many of the last step between discs below the lowest for each of them."""
 TRANSITIONAL = 0.7
 """From this probability on a reader is warned: at a half, 5 of 16 real patients of the SPIDER data set were."""
 AGREEMENT_MM = 12.0
@@ -92,13 +94,18 @@ def _basis(spine: Spine, sacrum_seen: bool, above: int) -> str:
 
 
 def _sacrum(views: Sequence[StackView], spine: Spine) -> FloatArray | None:
-    """(3,) the middle of S1; it lies below and before the canal at L5/S1."""
-    if LAST not in spine.discs:
+    """(3,) the middle of S1; it lies below and before the canal at L5/S1, which is put where it should be if its disc was not seen."""
+    lowest = max(place for place in spine.discs if place <= LAST)
+    missing = LAST - lowest
+    if missing > MOST_MISSING or lowest - 1 not in spine.discs:
         return None
-    expected = spine.discs[LAST].canal_lps_mm + np.array([0.0, -14.0, -20.0])
+    step = spine.discs[lowest].canal_lps_mm - spine.discs[lowest - 1].canal_lps_mm
+    expected = spine.discs[lowest].canal_lps_mm + missing * step + np.array([0.0, -14.0, -20.0])
     marks = [view.near((channel,), expected, SACRUM_WITHIN_MM, SACRUM_WITHIN_MM) for view in views for channel in (FIRST_SACRAL, SACRUM)]
     best = max(marks, key=lambda mark: mark.heat)
-    return best.point_lps_mm if best.heat >= SACRUM_HEAT else None
+    steps_below = (best.point_lps_mm - spine.discs[lowest].canal_lps_mm) @ step / (step @ step)
+    is_below = not missing or steps_below >= missing * LEAST_STEP
+    return best.point_lps_mm if is_below and best.heat >= SACRUM_HEAT else None
 
 
 def _agrees(view: StackView, spine: Spine) -> bool:
