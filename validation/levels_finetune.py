@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lumbargrade.competition.truth import read_spine_truth
 from lumbargrade.level_evaluation import MeasuredPatient, as_text, summarise
 from lumbargrade.level_evaluation.spider_cases import measure_spider_patient
 from lumbargrade.localise import locate_levels
@@ -26,7 +27,6 @@ from lumbargrade.train.localiser import train_localiser
 from lumbargrade.train.localiser_network import export_localiser
 from lumbargrade.train.localiser_samples import LocaliserSample, prepare_localiser_study
 from lumbargrade.train.spine_marks import marks_of_spider, marks_of_truth
-from lumbargrade.train.truth import read_spine_truth
 
 SYNTHETIC_STUDIES = 150
 PATIENTS_SHARE = 0.5

@@ -188,11 +188,18 @@ def test_of_a_synthetic_data_set_it_says_how_many_transitional_spines_were_flagg
                 "condition": Condition.SPINAL_CANAL_STENOSIS.value,
                 "laterality": None,
                 "level": level.value,
-                "label": {"point_lps_mm": point.tolist()},
+                "label": {"series_id": 12, "point_lps_mm": point.tolist()},
+                "probabilities": [1, 0, 0],
+                "measures": {},
             }
             for level, point in zip(LEVELS, CANAL_LPS, strict=True)
         ]
-        truth = {"findings": findings, "anatomy": {"bones": {"variants": {"lumbosacral": variant}}}}
+        truth = {
+            "series": [{"series_id": 12, "moved_mm": [0, 0, 0]}],
+            "findings": findings,
+            "spine": {"discs": [], "vertebrae": []},
+            "anatomy": {"bones": {"variants": {"lumbosacral": variant}}},
+        }
         (root / "truth" / str(study_id)).mkdir(parents=True)
         (root / "truth" / str(study_id) / "truth.json").write_text(json.dumps(truth))
     assert run(root, models, "--json", "--studies", "2") == 0
@@ -203,7 +210,7 @@ def test_of_a_synthetic_data_set_it_says_how_many_transitional_spines_were_flagg
         assert rows[anatomy, "spinal canal, located"]["within_mm"]["3"]["value"] == 1.0
     (root / "truth" / str(GOOD) / "truth.json").write_text("[]")
     assert run(root, models, "--studies", "2") == 4
-    assert "not a synthetic study's truth" in capsys.readouterr().err
+    assert "tells nothing of the findings" in capsys.readouterr().err
 
 
 def test_the_spider_selection_is_measured_slice_by_slice(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,5 @@
 """Studies in the competition's layout, measured against the points that readers marked, or that a phantom knows."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lumbargrade.competition import LabelCoordinate, MarkedPoint, marked_points
+from lumbargrade.competition.truth import read_finding_truths, read_spine_truth
 from lumbargrade.dicom import find_study, read_study
 from lumbargrade.errors import InputError
 from lumbargrade.geometry.affine import FloatArray
@@ -24,7 +24,7 @@ from lumbargrade.level_evaluation.measured import (
 )
 from lumbargrade.report.level_picture import LevelPicture
 from lumbargrade.study import Evidence, Study
-from lumbargrade.terms import Condition, Finding, Laterality, Level, SeriesRole
+from lumbargrade.terms import Condition, Finding, Level, SeriesRole
 
 _SITES = {
     Condition.SPINAL_CANAL_STENOSIS: "spinal canal",
@@ -118,14 +118,7 @@ def _read_truth(labelled: LabelledStudy, marked: Mapping[Finding, MarkedPoint]) 
     points = {finding: each.point_lps_mm for finding, each in marked.items()}
     if labelled.truth is None:
         return _Truth(points, Anatomy.UNKNOWN)
-    try:
-        truth = json.loads(labelled.truth.read_text(encoding="utf-8"))
-        ordinary = truth["anatomy"]["bones"]["variants"]["lumbosacral"] == "ordinary"
-        for entry in truth["findings"]:
-            side = Laterality(entry["laterality"]) if entry["laterality"] else None
-            finding = Finding(Condition(entry["condition"]), side, Level(entry["level"]))
-            if finding in points:
-                points[finding] = np.array(entry["label"]["point_lps_mm"], np.float64)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{labelled.truth}: not a synthetic study's truth ({type(error).__name__}); make the data set anew") from error
+    known = read_finding_truths(labelled.truth)
+    points |= {finding: truth.point_lps_mm for finding in points if (truth := known[finding]).point_lps_mm is not None}
+    ordinary = read_spine_truth(labelled.truth).transitional is None
     return _Truth(points, Anatomy.ORDINARY if ordinary else Anatomy.TRANSITIONAL)

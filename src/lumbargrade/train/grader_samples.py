@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lumbargrade.competition.truth import FindingTruth
 from lumbargrade.grade.crop import Crop, cut_crop
 from lumbargrade.grade.recipe import MEASURES, RECIPES, CropRecipe
 from lumbargrade.grade.site import Site, sites_from_points
@@ -13,7 +14,6 @@ from lumbargrade.grade.slices import NoSlice, SliceChoice, choose_slice
 from lumbargrade.study import Study
 from lumbargrade.terms import FINDING_INDEX, FINDINGS, SEVERITIES, Condition, Finding, Severity
 from lumbargrade.train.landmarks import Landmark, StudyLandmarks
-from lumbargrade.train.truth import FindingTruth
 
 TRAINING_SLICES = 5
 """One more on each side than the network sees, so that training can miss the slice by one."""

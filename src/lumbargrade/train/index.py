@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lumbargrade.competition.truth import read_finding_truths, read_spine_truth
 from lumbargrade.errors import InputError
 from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.study import Study
@@ -12,7 +13,6 @@ from lumbargrade.train.localiser_samples import LocaliserSample, prepare_localis
 from lumbargrade.train.progress import progress_bar
 from lumbargrade.train.spine_marks import SpineMarks, marks_of_labels, marks_of_truth
 from lumbargrade.train.study_cache import StudyCache
-from lumbargrade.train.truth import read_finding_truths, read_spine_truth
 
 
 @dataclass(frozen=True, slots=True)

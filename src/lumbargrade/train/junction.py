@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lumbargrade.competition.truth import read_spine_truth
 from lumbargrade.errors import InputError
 from lumbargrade.localise import LOCALISER
 from lumbargrade.localise.decode import find_spine
@@ -23,7 +24,6 @@ from lumbargrade.train.data_set import LabelledStudy, read_labelled_study
 from lumbargrade.train.export import export_onnx
 from lumbargrade.train.loop import fit
 from lumbargrade.train.progress import progress_bar
-from lumbargrade.train.truth import read_spine_truth
 
 WIDTHS = (32, 48, 64)
 DROPOUT = 0.5

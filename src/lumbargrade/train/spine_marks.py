@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from lumbargrade.competition.truth import SpineTruth
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.localise.channels import (
     CANAL_ABOVE,
@@ -25,7 +26,6 @@ from lumbargrade.localise.channels import (
 from lumbargrade.spider import SpiderPatient
 from lumbargrade.terms import FINDINGS, LEVELS, Condition
 from lumbargrade.train.landmarks import StudyLandmarks
-from lumbargrade.train.truth import SpineTruth
 
 FINDING_SITES = tuple(finding for finding in FINDINGS if finding.condition is not Condition.SUBARTICULAR_STENOSIS)
 """The 15 sites that the competition labels on sagittal slices: canal, left foramen, right foramen, each L1/L2 to L5/S1."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from lumbargrade.competition.truth import SpineTruth, read_spine_truth
 from lumbargrade.errors import InputError
 from lumbargrade.localise.channels import CANAL_ABOVE, DISC, DISC_BACK, DISC_FRONT, FIRST_SACRAL, SACRUM, VERTEBRA
 from lumbargrade.synthesis import write_data_set
@@ -18,7 +19,6 @@ from lumbargrade.train.localiser import make_batch
 from lumbargrade.train.localiser_samples import LocaliserSample, prepare_localiser_study
 from lumbargrade.train.spine_marks import SITE_CHANNELS, marks_of_truth
 from lumbargrade.train.study_cache import open_cache
-from lumbargrade.train.truth import SpineTruth, read_spine_truth
 
 
 @pytest.fixture(scope="module")

@@ -32,17 +32,19 @@ class SpineTruth:
     moved_mm: Mapping[str, FloatArray]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FindingTruth:
     """One finding of a synthetic patient.
 
     Attributes:
         probabilities: (3,) that a reader calls it each severity.
         measures: what was measured of it, by name with unit.
+        point_lps_mm: (3,) where the series that is labelled shows it; None where no series does.
     """
 
     probabilities: tuple[float, ...]
     measures: Mapping[str, float]
+    point_lps_mm: FloatArray | None
 
 
 _DISC_OF_VARIANT = {"sacralised L5": "L5/S1", "lumbarised S1": "S1/S2"}
@@ -68,7 +70,14 @@ def read_finding_truths(path: Path) -> dict[Finding, FindingTruth]:
     """
     try:
         findings = json.loads(path.read_text(encoding="utf-8"))["findings"]
-        return {_finding(each): FindingTruth(tuple(each["probabilities"]), dict(each["measures"])) for each in findings}
+        return {
+            _finding(each): FindingTruth(
+                tuple(each["probabilities"]),
+                dict(each["measures"]),
+                np.array(each["label"]["point_lps_mm"], np.float64) if each["label"] else None,
+            )
+            for each in findings
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: tells nothing of the findings ({type(error).__name__}); make the synthetic data set anew") from error
 
