@@ -15,8 +15,10 @@ from lumbargrade.grade import grade_sites, grade_study, sites_from_points
 from lumbargrade.localise import JUNCTION, LOCALISER, Localisation, locate_levels
 from lumbargrade.models import ModelBundle, Network, load_bundle
 from lumbargrade.study import Grade, Problem, Study, StudyGrades
-from lumbargrade.terms import Finding, SeriesRole
+from lumbargrade.terms import Finding, SeriesRole, Severity
 
+SITE_RADIUS_MM, LEAST_SHARE_AT_SITE = 15.0, 0.5
+"""A grade whose saliency lies within this of its site for less than this share rests on something else."""
 NOTHING_LOCATED = frozenset({"no_sagittal", "no_levels"})
 """Codes of the localiser's problems that say why no level at all was found."""
 
@@ -58,8 +60,10 @@ class Pipeline:
         """
         return cls(load_bundle(folder, threads))
 
-    def grade_source(self, source: StudySource, roles: Mapping[str, SeriesRole] | None = None, *, shift: int = 0) -> GradedStudy:
-        """Read a study that ``find_studies`` found, and grade it; ``roles`` as in ``read_study``, ``shift`` as in ``grade``.
+    def grade_source(
+        self, source: StudySource, roles: Mapping[str, SeriesRole] | None = None, *, shift: int = 0, explain: bool = False
+    ) -> GradedStudy:
+        """Read a study that ``find_studies`` found, and grade it; ``roles`` as in ``read_study``, the rest as in ``grade``.
 
         Raises:
             DicomError: nothing usable in it.
@@ -67,7 +71,7 @@ class Pipeline:
         """
         start = time.perf_counter()
         study = read_study(source, roles)
-        return GradedStudy(study, self.grade(study, shift=shift), time.perf_counter() - start)
+        return GradedStudy(study, self.grade(study, shift=shift, explain=explain), time.perf_counter() - start)
 
     def locate(self, study: Study, *, shift: int = 0) -> Localisation:
         """Locate the levels alone; ``shift`` as in ``grade``.
@@ -78,17 +82,18 @@ class Pipeline:
         junction = [member.networks[JUNCTION] for member in self.bundle.members if JUNCTION in member.contents]
         return locate_levels(study, self._localisers(), shift, junction)
 
-    def grade(self, study: Study, *, shift: int = 0) -> StudyGrades:
+    def grade(self, study: Study, *, shift: int = 0, explain: bool = False) -> StudyGrades:
         """Locate the levels, then grade the 25 findings there.
 
-        ``shift`` overrules how the levels were counted: with +1 every disc is named one level lower, with -1 one higher.
+        ``shift`` overrules how the levels were counted: with +1 every disc is named one level lower, with -1 one higher. ``explain`` adds
+        to each grade where in the picture it comes from, which takes about a second more.
 
         Raises:
             ModelFileError: the model lacks a part.
         """
         found = self.locate(study, shift=shift)
-        grades = grade_study(study, found.locations, self.bundle.members, _why_nothing_located(found), found.moved_mm)
-        return self._answer(found, grades, (*study.problems, *found.problems))
+        grades = grade_study(study, found.locations, self.bundle.members, _why_nothing_located(found), found.moved_mm, explain=explain)
+        return self._answer(found, grades, (*study.problems, *found.problems, *_off_site(grades)))
 
     def grade_at(self, study: Study, points_lps_mm: Mapping[Finding, FloatArray]) -> StudyGrades:
         """Grade at given (3,) points instead; a canal without one is looked for midway between its level's subarticular points.
@@ -108,6 +113,20 @@ class Pipeline:
     def _answer(self, found: Localisation, grades: tuple[Grade, ...], problems: tuple[Problem, ...]) -> StudyGrades:
         bundle, once = self.bundle, tuple(dict.fromkeys(problems))
         return StudyGrades(found.locations, grades, once, bundle.name, bundle.version, bundle.sha256, found.numbering)
+
+
+def _off_site(grades: Iterable[Grade]) -> tuple[Problem, ...]:
+    """Of the findings that are graded moderate or severe, those whose grade comes from elsewhere in the picture."""
+    doubtful = [
+        str(grade.finding)
+        for grade in grades
+        if grade.saliency and grade.evidence and grade.probabilities and grade.probabilities.severity is not Severity.NORMAL_MILD
+        if grade.saliency.share_within(grade.evidence.point_lps_mm, SITE_RADIUS_MM) < LEAST_SHARE_AT_SITE
+    ]
+    if not doubtful:
+        return ()
+    message = f"Graded from places more than {SITE_RADIUS_MM:g} mm from the site, so look twice: {', '.join(doubtful)}."
+    return (Problem("evidence_off_site", message),)
 
 
 def _why_nothing_located(found: Localisation) -> str | None:

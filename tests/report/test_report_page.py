@@ -2,12 +2,13 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from lumbargrade.report import render_report
 from lumbargrade.report.html import COLUMNS
 from lumbargrade.report.wording import summary_lines, whole_percents
-from lumbargrade.study import Grade, Probabilities, Problem, Study
+from lumbargrade.study import Grade, Probabilities, Problem, Saliency, Study
 from lumbargrade.terms import FINDINGS, Laterality
 
 HOSTILE = '<script>alert("x")</script><img src=//evil.example/a.png onerror=x>'
@@ -178,3 +179,14 @@ def test_page_tells_estimates_and_the_other_grades_that_are_possible(page):
     text = _Page(page).text
     assert "Estimated: dural sac 112 ± 30 mm², fluid 40 ± 12 % of the sac" in text
     assert re.search(r"\bor (moderate|normal/mild)\b", text)
+
+
+def test_a_page_with_explanations_lets_them_be_switched_on(case, page):
+    assert 'id="explain"' not in page
+    affine = case.study.series[0].stacks[0].instances[0].affine
+    grades = tuple(replace(g, saliency=Saliency(np.eye(9, dtype=np.float32), affine)) if g.is_graded else g for g in case.grades.grades)
+    explained = render_report(case.study, replace(case.grades, grades=grades), 1.94)
+    assert _Page(explained).open == []
+    assert explained.count('class="explained"') == explained.count('class="plain"') == 24
+    assert '<input type="checkbox" id="explain">' in explained
+    assert len(explained) < 5_000_000

@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where each study gets a folder of its own name")
     parser.add_argument("--models", type=Path, metavar="RUN_DIR", help="a training run's model instead of the one that ships")
     parser.add_argument(
+        "--explain", action="store_true", help="add to the report where in the picture each grade comes from (about a second a study)"
+    )
+    parser.add_argument(
         "--shift-levels",
         type=int,
         choices=(-1, 1),
@@ -53,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     if sources:
         options.output.mkdir(parents=True, exist_ok=True)
     done = failed = 0
-    outcomes = for_each_study(sources, lambda source: _grade(pipeline, source, options.output, options.shift_levels))
+    outcomes = for_each_study(sources, lambda source: _grade(pipeline, source, options))
     for outcome in tqdm(outcomes, "grading", len(sources), unit="study", disable=options.quiet or len(sources) < 2):
         if isinstance(outcome, StudyFailure):
             failed += 1
@@ -87,12 +90,12 @@ def _file_name(folder: str) -> str:
     return "study" if name in ("", ".", "..") else name
 
 
-def _grade(pipeline: "Pipeline", source: "StudySource", output: Path, shift: int) -> str:
+def _grade(pipeline: "Pipeline", source: "StudySource", options: argparse.Namespace) -> str:
     """Grade one study and write its report; returns the line that says so."""
     from lumbargrade.report import write_report
 
-    graded = pipeline.grade_source(source, shift=shift)
-    folder = output / source.folder
+    graded = pipeline.grade_source(source, shift=options.shift_levels, explain=options.explain)
+    folder = options.output / source.folder
     write_report(folder, graded.study, graded.grades, graded.seconds)
     return f"{source.folder}: {_counts(graded.grades)}; {folder / 'report.html'}"
 

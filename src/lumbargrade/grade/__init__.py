@@ -5,8 +5,9 @@ competition's metric: the probabilities are those of the patient in hand, not ti
 """
 
 from lumbargrade.grade.calibration import Calibration, Logits
-from lumbargrade.grade.grading import SiteCrops, crop_sites, grade_sites, grade_study, site_logits
+from lumbargrade.grade.grading import grade_sites, grade_study, site_logits
 from lumbargrade.grade.site import Site, sites_from_locations, sites_from_points
+from lumbargrade.grade.site_crops import SiteCrops, crop_sites
 
 __all__ = [
     "Calibration",

@@ -29,11 +29,13 @@ class Crop:
     Attributes:
         pixels: (slices, wide, wide) float32, 0..1; the site lies at the exact middle of the middle slice.
         evidence: the slice chosen and where the site lies in it.
+        affine: where the pixels of the middle slice lie in the patient; that of a right side runs the other way.
     """
 
     recipe: CropRecipe
     pixels: NDArray[np.float32]
     evidence: Evidence
+    affine: SliceAffine
 
     @property
     def network_pixels(self) -> NDArray[np.float32]:
@@ -62,7 +64,9 @@ def cut_crop(choice: SliceChoice, site: Site, recipe: CropRecipe, slices: int = 
     step = 1 if float(choice.stack.normal @ slices_to) >= 0 else -1
     around = neighbours(choice.stack, choice.index, step, slices // 2)
     pixels = np.stack([_sample(instance, center, right, down, recipe) for instance in around])
-    return Crop(recipe, _normalised(pixels), _evidence(choice, point))
+    corner = center - (recipe.wide_px - 1) / 2 * recipe.spacing_mm * (right + down)
+    grid = SliceAffine(corner, right, down, recipe.spacing_mm, recipe.spacing_mm)
+    return Crop(recipe, _normalised(pixels), _evidence(choice, point), grid)
 
 
 def nearest_picture_axes(affine: SliceAffine, columns_to: FloatArray, rows_to: FloatArray) -> tuple[FloatArray, FloatArray]:

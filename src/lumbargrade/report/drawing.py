@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 Color = tuple[int, int, int]
 SITE_COLOR: Color = (255, 214, 10)
+SALIENCY_COLOR: Color = (255, 90, 20)
 CUT_COLOR: Color = (64, 210, 255)
 TEXT_COLOR: Color = (255, 255, 255)
 
@@ -38,6 +39,12 @@ class Canvas:
         self.width, self.height = columns, rows
         self._marks = Image.new("RGBA", (columns * _FINER, rows * _FINER))
         self._pen = ImageDraw.Draw(self._marks)
+        self._tint: Image.Image | None = None
+
+    def tint(self, strength: NDArray[np.float32], color: Color) -> None:
+        """Colour on the picture, under the marks: (rows, columns) 0 for none to 1 for all."""
+        alpha = np.round(255 * strength.clip(0, 1)).astype(np.uint8)
+        self._tint = Image.merge("RGBA", (*(Image.new("L", (self.width, self.height), each) for each in color), Image.fromarray(alpha)))
 
     def line(self, start: tuple[float, float], end: tuple[float, float], color: Color, width: float = 1.3, opacity: float = 1.0) -> None:
         """A straight line with a dark halo."""
@@ -87,7 +94,10 @@ class Canvas:
 
     def _picture(self) -> Image.Image:
         marks = self._marks.resize((self.width, self.height), Image.Resampling.BOX)
-        return Image.alpha_composite(Image.fromarray(self._grey).convert("RGBA"), marks).convert("RGB")
+        picture = Image.fromarray(self._grey).convert("RGBA")
+        if self._tint is not None:
+            picture = Image.alpha_composite(picture, self._tint)
+        return Image.alpha_composite(picture, marks).convert("RGB")
 
 
 def _fine(position: tuple[float, float]) -> tuple[float, float]:

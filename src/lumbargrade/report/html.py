@@ -83,13 +83,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class KeyImage:
-    """One graded finding with its picture; ``figure`` is None where the slice is not in the study."""
+    """One graded finding with its picture; ``figure`` is None where the slice is not in the study, ``explained`` where no one asked."""
 
     anchor: str
     title: str
     view: GradeView
     source: str
     figure: Figure | None
+    explained: Figure | None
     measurements: str
 
 
@@ -129,6 +130,7 @@ def render_report(study: Study, grades: StudyGrades, seconds: float) -> str:
             severe=severe,
             moderate=moderate,
             mild=mild,
+            is_explained=any(image.explained for image in (*severe, *moderate, *mild)),
             not_graded=_reasons(grades),
             series=[_series_view(series) for series in study.series],
             numbering=numbering_line(grades.numbering) if grades.numbering else None,
@@ -174,6 +176,7 @@ def _key_image(study: Study, grade: Grade) -> KeyImage:
         GradeView.of(grade.probabilities, grade.prediction_set),
         _source(study, grade.evidence),
         key_image(study, grade),
+        key_image(study, grade, grade.saliency) if grade.saliency else None,
         measurement_words(grade.measurements),
     )
 

@@ -5,7 +5,7 @@
 """
 
 from lumbargrade.study.acquisition import PhaseEncoding, ScannerSettings
-from lumbargrade.study.grades import Evidence, Grade, LevelLocation, Measurement, Numbering, Probabilities, StudyGrades
+from lumbargrade.study.grades import Evidence, Grade, LevelLocation, Measurement, Numbering, Probabilities, Saliency, StudyGrades
 from lumbargrade.study.images import Instance, Problem, Series, SeriesTiming, Stack, Study
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "PhaseEncoding",
     "Probabilities",
     "Problem",
+    "Saliency",
     "ScannerSettings",
     "Series",
     "SeriesTiming",

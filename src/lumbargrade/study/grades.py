@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lumbargrade.geometry.affine import FloatArray
+from lumbargrade.geometry.affine import FloatArray, SliceAffine
 from lumbargrade.study.images import Problem
 from lumbargrade.terms import FINDINGS, Finding, Laterality, Level, Severity
 
@@ -101,12 +102,35 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Saliency:
+    """Where on the slice of its evidence a grade comes from.
+
+    Attributes:
+        values: (rows, columns) by how much the log odds of the grade fall where a small square around is hidden; below 0 they rise.
+        affine: where the values lie in the patient.
+    """
+
+    values: NDArray[np.float32]
+    affine: SliceAffine
+
+    def share_within(self, point_lps_mm: FloatArray, radius_mm: float) -> float:
+        """0..1, how much of what speaks for the grade lies so near to a (3,) point; 1 where nothing does."""
+        rows, columns = np.mgrid[: self.values.shape[0], : self.values.shape[1]]
+        places = self.affine.to_lps(np.stack([columns, rows], -1).reshape(-1, 2).astype(np.float64))
+        offsets = places - point_lps_mm
+        in_plane = offsets - (offsets @ self.affine.normal)[:, None] * self.affine.normal
+        weights = np.maximum(self.values.ravel(), 0).astype(np.float64)
+        near = np.linalg.norm(in_plane, axis=1) <= radius_mm
+        return float(weights[near].sum() / weights.sum()) if weights.any() else 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Grade:
     """A finding with its probabilities and evidence, or the reason why it has none.
 
     ``prediction_set`` are the severities that hold the true one in nine of ten findings of the kind that the model was calibrated on, mild
     first; empty where the model does not tell. ``measurements`` are what the networks estimate beside the grade, by name
-    (``grade.recipe.MEASURES``).
+    (``grade.recipe.MEASURES``); ``saliency`` is where it comes from, if that was asked for.
 
     Raises:
         ValueError: neither or both of probabilities and reason; probabilities without evidence.
@@ -118,6 +142,7 @@ class Grade:
     reason: str | None = None
     prediction_set: tuple[Severity, ...] = ()
     measurements: Mapping[str, Measurement] = field(default_factory=dict)
+    saliency: Saliency | None = None
 
     def __post_init__(self) -> None:
         if (self.probabilities is None) == (self.reason is None):
