@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lumbargrade.errors import ModelFileError
-from lumbargrade.grade import Calibration, grade_sites, grade_study, site_logits, sites_from_locations
+from lumbargrade.grade import Calibration, Logits, grade_sites, grade_study, read_sites, sites_from_locations
 from lumbargrade.grade.recipe import MEASURES
 from lumbargrade.models import Member
 from lumbargrade.study import LevelLocation
@@ -122,28 +122,30 @@ def test_a_mirrored_patient_swaps_the_sides_and_nothing_else(study, members, mir
         canal, disc = one.canal_lps_mm * flip, one.disc_center_lps_mm * flip
         return LevelLocation(one.level, canal, disc, one.disc_normal * flip, sides, sides, one.confidence)
 
-    straight = site_logits(study, sites_from_locations(LOCATIONS), members[0].networks)
-    reflected = site_logits(mirror(study), sites_from_locations([mirrored(one) for one in LOCATIONS]), members[0].networks)
+    straight = read_sites(study, sites_from_locations(LOCATIONS), members[0].networks)
+    reflected = read_sites(mirror(study), sites_from_locations([mirrored(one) for one in LOCATIONS]), members[0].networks)
     paired = [finding for finding in straight if finding.condition.is_paired]
     assert len(paired) == 8
     for finding in paired:
-        np.testing.assert_allclose(reflected[finding.mirrored].values, straight[finding].values, atol=1e-6)
-    assert any(abs(straight[f].severe - straight[f.mirrored].severe) > 1e-3 for f in paired)
+        np.testing.assert_allclose(reflected[finding.mirrored].logits.values, straight[finding].logits.values, atol=1e-6)
+    assert any(abs(straight[f].logits.severe - straight[f.mirrored].logits.severe) > 1e-3 for f in paired)
+    assert all(reflected[f.mirrored].openness == pytest.approx(straight[f].openness, abs=0.02) for f in straight if f.condition.is_paired)
 
 
 def test_storage_changes_no_logit(study, members, storage):
-    first, second = (site_logits(one, sites_from_locations(LOCATIONS), members[0].networks) for one in (study, storage(study)))
-    for finding, logits in first.items():
-        np.testing.assert_allclose(second[finding].values, logits.values, atol=2e-5)
+    first, second = (read_sites(one, sites_from_locations(LOCATIONS), members[0].networks) for one in (study, storage(study)))
+    for finding, reading in first.items():
+        np.testing.assert_allclose(second[finding].logits.values, reading.logits.values, atol=2e-5)
+        assert second[finding].openness == pytest.approx(reading.openness, abs=1e-3)
 
 
 def test_a_batch_equals_one_by_one(study, members):
     sites = sites_from_locations(LOCATIONS)
-    together = site_logits(study, sites, members[0].networks)
+    together = read_sites(study, sites, members[0].networks)
     assert len(together) == 10
     for finding, site in sites.items():
-        alone = site_logits(study, {finding: site}, members[0].networks)[finding]
-        np.testing.assert_allclose(alone.values, together[finding].values, atol=1e-5)
+        alone = read_sites(study, {finding: site}, members[0].networks)[finding]
+        np.testing.assert_allclose(alone.logits.values, together[finding].logits.values, atol=1e-5)
 
 
 def test_given_sites_are_graded_and_absent_ones_keep_the_callers_reason(study, members):
@@ -189,3 +191,26 @@ def test_measurements_are_those_of_the_condition_and_members_that_differ_spread_
             variance = (one.spread**2 + other.spread**2) / 2 + (one.value - other.value) ** 2 / 4
             assert joined.measurements[name].spread == pytest.approx(variance**0.5)
             assert 0 < one.spread < 100
+
+
+def test_what_network_and_measurement_say_alone_is_told_where_both_were_fitted(study, members):
+    canal = Condition.SPINAL_CANAL_STENOSIS.value
+    parts = {
+        canal: Calibration(1.0, severe_openness=-2.0),
+        f"{canal}:network": Calibration(1.0),
+        f"{canal}:measured": Calibration(1e9, 0.5, -0.5, severe_openness=-3.0),
+    }
+    member = replace(members[0], calibration=NEUTRAL | {name: each.as_parameters() for name, each in parts.items()})
+    readings = read_sites(study, sites_from_locations(LOCATIONS), member.networks)
+    for grade in grade_study(study, LOCATIONS, [member]):
+        if not grade.is_graded or grade.finding.condition.value != canal:
+            assert grade.opinions == {}
+            continue
+        reading = readings[grade.finding]
+        assert set(grade.opinions) == {"network", "measured"}
+        expected = [each.probabilities(reading.logits, reading.openness).values for each in parts.values()]
+        found = [grade.probabilities, grade.opinions["network"], grade.opinions["measured"]]
+        np.testing.assert_allclose([each.values for each in found], expected, atol=1e-6)
+        assert found[2].values == pytest.approx(
+            parts[f"{canal}:measured"].probabilities(Logits(0, 0, 0), reading.openness).values, abs=1e-6
+        )

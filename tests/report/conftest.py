@@ -112,7 +112,8 @@ def _grade(finding: Finding, index: int, slices: dict[SeriesRole, list[Instance]
     severe = 0.05 + 0.03 * index
     probabilities = Probabilities((1 - severe) * 0.7, (1 - severe) * 0.3, severe)
     evidence = Evidence(UIDS[role], nearest.sop_instance_uid, nearest.instance_number, column, row, point)
-    return Grade(finding, probabilities, evidence, None, prediction_set(probabilities), measurements(finding))
+    opinions = {"network": Probabilities(0.25, 0.65, 0.1), "measured": Probabilities(0.5, 0.4, 0.1)}
+    return Grade(finding, probabilities, evidence, None, prediction_set(probabilities), measurements(finding), opinions)
 
 
 def prediction_set(probabilities: Probabilities) -> tuple[Severity, ...]:

@@ -189,8 +189,10 @@ def test_few_samples_leave_the_networks_probabilities_nearly_alone():
 
 
 def test_calibrations_for_a_manifest_name_every_condition():
-    fitted = fit_calibrations({CANAL: known_logits(200, 4)})
-    assert set(fitted) == {condition.value for condition in Condition}
+    logits, severities = known_logits(200, 4)
+    fitted = fit_calibrations({CANAL: (logits, np.ones(200), severities)})
+    parts = {f"{CANAL.value}:network", f"{CANAL.value}:measured"}
+    assert set(fitted) == {condition.value for condition in Condition} | parts
     assert Calibration.from_parameters(fitted[RECESS.value]) == Calibration()
     assert Calibration.from_parameters(fitted[CANAL.value]) != Calibration()
 
@@ -227,3 +229,20 @@ def test_measures_that_are_not_known_are_not_learnt_and_not_exported(tmp_path):
     export_grader(network, RECESS, tmp_path / "toy.onnx", None)
     size = SUBARTICULAR_AXIAL.size_px
     assert set(Network("toy", (tmp_path / "toy.onnx").read_bytes()).run(axial=np.zeros((1, 3, size, size), np.float32))) == {"logits"}
+
+
+def test_openness_is_given_the_say_that_it_deserves():
+    logits, severities = known_logits(4000, 9)
+    rng = np.random.default_rng(0)
+    telling = 1 - 0.3 * severities + rng.normal(0, 0.2, 4000)
+    idle = rng.normal(1, 0.3, 4000)
+    plain, told, untold = (fit_calibration(logits, severities, openness) for openness in (None, telling, idle))
+    assert (plain.moderate_openness, plain.severe_openness) == (0.0, 0.0)
+    assert told.severe_openness < told.moderate_openness < -1
+    assert -0.5 < untold.moderate_openness <= 0
+    assert log_loss(told.probability_array(logits, telling), severities) < log_loss(plain.probability_array(logits), severities) - 0.1
+    alone = fit_calibrations({CANAL: (logits, telling, severities)})[f"{CANAL.value}:measured"]
+    by_counting = Calibration.from_parameters(alone)
+    np.testing.assert_allclose(
+        by_counting.probability_array(logits, telling), by_counting.probability_array(0 * logits, telling), atol=1e-6
+    )

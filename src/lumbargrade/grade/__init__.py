@@ -4,20 +4,22 @@
 competition's metric: the probabilities are those of the patient in hand, not tilted for a score.
 """
 
-from lumbargrade.grade.calibration import Calibration, Logits
-from lumbargrade.grade.grading import grade_sites, grade_study, site_logits
+from lumbargrade.grade.calibration import USUAL, Calibration, Logits, Opinion
+from lumbargrade.grade.grading import grade_sites, grade_study, read_sites
 from lumbargrade.grade.site import Site, sites_from_locations, sites_from_points
 from lumbargrade.grade.site_crops import SiteCrops, crop_sites
 
 __all__ = [
+    "USUAL",
     "Calibration",
     "Logits",
+    "Opinion",
     "Site",
     "SiteCrops",
     "crop_sites",
     "grade_sites",
     "grade_study",
-    "site_logits",
+    "read_sites",
     "sites_from_locations",
     "sites_from_points",
 ]

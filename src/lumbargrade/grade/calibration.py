@@ -1,4 +1,4 @@
-"""From a network's raw logits to calibrated probabilities: a temperature and two biases per condition.
+"""From a network's raw logits, and the openness that was counted, to calibrated probabilities: a few numbers per condition.
 
 ``Logits`` and ``Probabilities`` are different types, so that neither can be taken for the other.
 """
@@ -6,12 +6,24 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lumbargrade.errors import ModelFileError
 from lumbargrade.study import Probabilities
+
+USUAL = 1.0
+"""The openness of a site that is as bright as such sites usually are."""
+
+
+class Opinion(Enum):
+    """Whose word the probabilities are; the value is that of the key in a model's calibration, after the condition's."""
+
+    BOTH = ""
+    NETWORK = ":network"
+    MEASURED = ":measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +49,13 @@ class Logits:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Temperature scaling with a bias per grade (Guo et al., ICML 2017, "vector scaling" with one common scale).
+    """Temperature scaling with a bias per grade (Guo et al., ICML 2017, "vector scaling" with one common scale), and a say for openness.
 
     Attributes:
         temperature: logits are divided by it; above 1 softens.
         moderate_bias: added to the scaled moderate logit; the normal/mild one stays, since only differences count.
         severe_bias: the same for severe.
+        moderate_openness, severe_openness: added for each unit by which a site is more open than usual.
         set_floor: severities at least as probable, and the likeliest, make up the prediction set; 0 where too little was known to say.
 
     Raises:
@@ -53,6 +66,8 @@ class Calibration:
     moderate_bias: float = 0.0
     severe_bias: float = 0.0
     set_floor: float = 0.0
+    moderate_openness: float = 0.0
+    severe_openness: float = 0.0
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(value) for value in asdict(self).values()) or self.temperature <= 0 or not 0 <= self.set_floor <= 1:
@@ -66,7 +81,7 @@ class Calibration:
             ModelFileError: a parameter is missing, unknown or out of range.
         """
         names = {entry.name for entry in fields(cls)}
-        if not names - {"set_floor"} <= set(parameters) <= names:
+        if not names - {"set_floor", "moderate_openness", "severe_openness"} <= set(parameters) <= names:
             raise ModelFileError(f"a calibration has {', '.join(sorted(names))}; the model gives {', '.join(sorted(parameters)) or 'none'}")
         try:
             return cls(**{name: float(value) for name, value in parameters.items()})
@@ -80,24 +95,29 @@ class Calibration:
             self.moderate_bias / other.temperature + other.moderate_bias,
             self.severe_bias / other.temperature + other.severe_bias,
             other.set_floor,
+            self.moderate_openness / other.temperature + other.moderate_openness,
+            self.severe_openness / other.temperature + other.severe_openness,
         )
 
     def as_parameters(self) -> dict[str, float]:
         """What ``from_parameters`` reads, for a model's manifest."""
         return asdict(self)
 
-    def probabilities(self, logits: Logits) -> Probabilities:
+    def probabilities(self, logits: Logits, openness: float = USUAL) -> Probabilities:
         """The calibrated probabilities of one finding."""
-        normal_mild, moderate, severe = self.probability_array(np.array([logits.values]))[0].tolist()
+        normal_mild, moderate, severe = self.probability_array(np.array([logits.values]), np.array([openness]))[0].tolist()
         return Probabilities(normal_mild, moderate, severe)
 
-    def scaled(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, 3) raw logits to (n, 3) calibrated logits."""
+    def scaled(self, logits: NDArray[np.float64], openness: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """(n, 3) raw logits, and (n,) how open each site is (None: as usual), to (n, 3) calibrated logits."""
         biases = np.array([0.0, self.moderate_bias, self.severe_bias])
-        return np.asarray(np.asarray(logits, np.float64) / self.temperature + biases)
+        scaled = np.asarray(logits, np.float64) / self.temperature + biases
+        if openness is None:
+            return np.asarray(scaled)
+        return np.asarray(scaled + (openness - USUAL)[:, None] * np.array([0.0, self.moderate_openness, self.severe_openness]))
 
-    def probability_array(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, 3) raw logits to (n, 3) calibrated probabilities."""
-        scaled = self.scaled(logits)
+    def probability_array(self, logits: NDArray[np.float64], openness: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """(n, 3) raw logits, and openness as in ``scaled``, to (n, 3) calibrated probabilities."""
+        scaled = self.scaled(logits, openness)
         powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -8,7 +8,9 @@ import numpy as np
 
 from lumbargrade.errors import ModelFileError
 from lumbargrade.geometry.affine import FloatArray
-from lumbargrade.grade.calibration import Calibration, Logits
+from lumbargrade.grade.calibration import Calibration, Logits, Opinion
+from lumbargrade.grade.crop import Crop
+from lumbargrade.grade.openness import openness
 from lumbargrade.grade.recipe import LOGITS_OUTPUT, MEASURES, MEASURES_OUTPUT, NETWORK_NAMES, SPREAD_OUTPUT
 from lumbargrade.grade.saliency import find_saliency
 from lumbargrade.grade.site import Site, sites_from_locations
@@ -19,10 +21,11 @@ from lumbargrade.terms import FINDINGS, SEVERITIES, Condition, Finding, Severity
 
 
 class Reading(NamedTuple):
-    """What a network says of a finding: raw logits, and the measurements that it was taught, by name."""
+    """What a network says of a finding: raw logits, and the measurements that it was taught, by name; and what was counted."""
 
     logits: Logits
     measurements: dict[str, Measurement]
+    openness: float
 
 
 def grade_study(
@@ -72,9 +75,9 @@ def grade_sites(
     return tuple(_explained(grade, crops, members) for grade in grades) if explain else tuple(grades)
 
 
-def site_logits(study: Study, sites: Mapping[Finding, Site], networks: Mapping[str, Network]) -> dict[Finding, Logits]:
-    """Raw, uncalibrated logits of every finding that can be graded; for fitting a calibration on held-out studies."""
-    return {finding: reading.logits for finding, reading in _run_networks(crop_sites(study, sites), networks).items()}
+def read_sites(study: Study, sites: Mapping[Finding, Site], networks: Mapping[str, Network]) -> dict[Finding, Reading]:
+    """The uncalibrated reading of every finding that can be graded; for fitting a calibration on held-out studies."""
+    return _run_networks(crop_sites(study, sites), networks)
 
 
 def _run_networks(crops: Mapping[Finding, SiteCrops], networks: Mapping[str, Network]) -> dict[Finding, Reading]:
@@ -91,12 +94,13 @@ def _run_networks(crops: Mapping[Finding, SiteCrops], networks: Mapping[str, Net
             if MEASURES_OUTPUT in outputs:
                 pairs = zip(outputs[MEASURES_OUTPUT][row].tolist(), outputs[SPREAD_OUTPUT][row].tolist(), strict=True)
                 measurements = {measure: Measurement(*pair) for measure, pair in zip(MEASURES[condition], pairs, strict=True)}
-            readings[finding] = Reading(Logits(*outputs[LOGITS_OUTPUT][row].tolist()), measurements)
+            pictures = [crop for crop in crops[finding].crops if isinstance(crop, Crop)]
+            readings[finding] = Reading(Logits(*outputs[LOGITS_OUTPUT][row].tolist()), measurements, openness(pictures))
     return readings
 
 
-def _calibration(member: Member, condition: Condition) -> Calibration:
-    return Calibration.from_parameters(member.calibration.get(condition.value, {}))
+def _calibration(member: Member, condition: Condition, opinion: Opinion = Opinion.BOTH) -> Calibration:
+    return Calibration.from_parameters(member.calibration.get(f"{condition.value}{opinion.value}", {}))
 
 
 def _grade(
@@ -110,12 +114,26 @@ def _grade(
         return Grade(finding, None, None, why_absent(finding))
     if crops.best is None:
         return Grade(finding, None, None, crops.reason)
-    said = [_calibration(member, finding.condition).probabilities(readings[finding].logits).values for member, readings in voices]
+    spoken = [(member, readings[finding]) for member, readings in voices]
+    probabilities = _mean_opinion(finding.condition, spoken, Opinion.BOTH)
+    has_parts = all(f"{finding.condition.value}{Opinion.MEASURED.value}" in member.calibration for member, _ in spoken)
+    parts = (Opinion.NETWORK, Opinion.MEASURED) if has_parts else ()
+    return Grade(
+        finding,
+        probabilities,
+        crops.best.evidence,
+        None,
+        _prediction_set(probabilities, floors[finding.condition]),
+        _joined([reading.measurements for _, reading in spoken]),
+        {part.name.lower(): _mean_opinion(finding.condition, spoken, part) for part in parts},
+    )
+
+
+def _mean_opinion(condition: Condition, spoken: Sequence[tuple[Member, Reading]], opinion: Opinion) -> Probabilities:
+    """Members averaged in probability."""
+    said = [_calibration(member, condition, opinion).probabilities(reading.logits, reading.openness).values for member, reading in spoken]
     mean = np.mean(said, axis=0)
-    probabilities = Probabilities(*(mean / mean.sum()).tolist())
-    prediction_set = _prediction_set(probabilities, floors[finding.condition])
-    measurements = _joined([readings[finding].measurements for _, readings in voices])
-    return Grade(finding, probabilities, crops.best.evidence, None, prediction_set, measurements)
+    return Probabilities(*(mean / mean.sum()).tolist())
 
 
 def _explained(grade: Grade, crops: Mapping[Finding, SiteCrops], members: Sequence[Member]) -> Grade:

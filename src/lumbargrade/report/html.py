@@ -18,6 +18,7 @@ from lumbargrade.report.wording import (
     measurement_words,
     numbering_line,
     of_severity,
+    opinion_words,
     site_heading,
     site_words,
     summary_lines,
@@ -83,7 +84,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class KeyImage:
-    """One graded finding with its picture; ``figure`` is None where the slice is not in the study, ``explained`` where no one asked."""
+    """One graded finding with its picture; ``figure`` is None where the slice is not in the study, ``explained`` where no one asked.
+
+    ``details`` are lines of text, some of them empty.
+    """
 
     anchor: str
     title: str
@@ -91,7 +95,7 @@ class KeyImage:
     source: str
     figure: Figure | None
     explained: Figure | None
-    measurements: str
+    details: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +181,7 @@ def _key_image(study: Study, grade: Grade) -> KeyImage:
         _source(study, grade.evidence),
         key_image(study, grade),
         key_image(study, grade, grade.saliency) if grade.saliency else None,
-        measurement_words(grade.measurements),
+        (measurement_words(grade.measurements), opinion_words(grade.opinions)),
     )
 
 

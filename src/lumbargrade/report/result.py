@@ -60,6 +60,7 @@ def finding_entry(grade: Grade) -> dict[str, Any]:
         "severity": probabilities.severity.label if probabilities else None,
         "probabilities": _probability_entry(probabilities) if probabilities else None,
         "prediction_set": [severity.label for severity in grade.prediction_set],
+        "opinions": {name: _probability_entry(each) for name, each in grade.opinions.items()},
         "measurements": {
             name: {"value": round(each.value, 3), "spread": round(each.spread, 3)} for name, each in grade.measurements.items()
         },

@@ -16,6 +16,7 @@ _MEASURE_WORDS = {
     "recess_area_mm2": ("recess", "mm²"),
 }
 """Before and after the number of each measurement."""
+_OPINION_WORDS = {"network": "network alone", "measured": "bright pixels alone"}
 SEVERITY_SIGNS = {Severity.NORMAL_MILD: "○", Severity.MODERATE: "◐", Severity.SEVERE: "●"}
 ROLE_WORDS = {
     SeriesRole.SAGITTAL_T1: "Sagittal T1",
@@ -81,6 +82,12 @@ def measurement_words(measurements: Mapping[str, Measurement]) -> str:
         digits = 1 if unit == "mm" else 0
         parts.append(f"{words} {scale * each.value:.{digits}f} ± {scale * each.spread:.{digits}f} {unit}")
     return f"Estimated: {', '.join(parts)}" if parts else ""
+
+
+def opinion_words(opinions: Mapping[str, Probabilities]) -> str:
+    """``Network alone 30 · 60 · 10 %, bright pixels alone 50 · 40 · 10 %``; empty where they are not known."""
+    parts = (f"{_OPINION_WORDS[name]} {' · '.join(map(str, whole_percents(each)))} %" for name, each in opinions.items())
+    return upper_first(", ".join(parts))
 
 
 def numbering_line(numbering: Numbering) -> str:

@@ -130,7 +130,8 @@ class Grade:
 
     ``prediction_set`` are the severities that hold the true one in nine of ten findings of the kind that the model was calibrated on, mild
     first; empty where the model does not tell. ``measurements`` are what the networks estimate beside the grade, by name
-    (``grade.recipe.MEASURES``); ``saliency`` is where it comes from, if that was asked for.
+    (``grade.recipe.MEASURES``), and ``opinions`` what the network alone and counting bright pixels alone would say. ``saliency`` is where
+    the grade comes from, if that was asked for.
 
     Raises:
         ValueError: neither or both of probabilities and reason; probabilities without evidence.
@@ -142,6 +143,7 @@ class Grade:
     reason: str | None = None
     prediction_set: tuple[Severity, ...] = ()
     measurements: Mapping[str, Measurement] = field(default_factory=dict)
+    opinions: Mapping[str, Probabilities] = field(default_factory=dict)
     saliency: Saliency | None = None
 
     def __post_init__(self) -> None:

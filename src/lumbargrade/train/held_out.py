@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumbargrade.competition import MaskedFloats
-from lumbargrade.grade import site_logits, sites_from_locations
+from lumbargrade.grade import USUAL, read_sites, sites_from_locations
 from lumbargrade.localise import LOCALISER, locate_levels
 from lumbargrade.models import Network
 from lumbargrade.side_by_side import run_side_by_side
@@ -27,12 +27,14 @@ class HeldOutStudies:
     Attributes:
         study_ids: (study,) int64.
         logits: (study, 25, 3) raw; masked where a finding could not be graded.
+        openness: (study, 25) as in ``grade.openness``; 1 where a finding could not be graded.
         errors_mm: (study, 25) distance of the located site from the label's coordinate; masked where either is missing.
         has_coordinate: (study, 25) bool, where a reader marked the site.
     """
 
     study_ids: NDArray[np.int64]
     logits: MaskedFloats
+    openness: NDArray[np.float64]
     errors_mm: MaskedFloats
     has_coordinate: NDArray[np.bool_]
 
@@ -43,6 +45,7 @@ class HeldOutStudies:
         return cls(
             np.concatenate([part.study_ids for part in parts])[order],
             np.ma.concatenate([part.logits for part in parts])[order],  # type: ignore[no-untyped-call]
+            np.concatenate([part.openness for part in parts])[order],
             np.ma.concatenate([part.errors_mm for part in parts])[order],  # type: ignore[no-untyped-call]
             np.concatenate([part.has_coordinate for part in parts])[order],
         )
@@ -54,6 +57,7 @@ class HeldOutStudies:
             return cls(
                 stored["study_ids"],
                 np.ma.MaskedArray(stored["logits"], stored["no_logits"]),
+                stored["openness"],
                 np.ma.MaskedArray(stored["errors_mm"], stored["no_errors"]),
                 stored["has_coordinate"],
             )
@@ -67,6 +71,7 @@ class HeldOutStudies:
                 study_ids=self.study_ids,
                 logits=self.logits.filled(0.0),
                 no_logits=np.ma.getmaskarray(self.logits),
+                openness=self.openness,
                 errors_mm=self.errors_mm.filled(0.0),
                 no_errors=np.ma.getmaskarray(self.errors_mm),
                 has_coordinate=self.has_coordinate,
@@ -113,19 +118,20 @@ def _predict_study(labelled: LabelledStudy, networks: Mapping[str, Network]) -> 
     study, landmarks = read_labelled_study(labelled)
     found = locate_levels(study, [networks[LOCALISER]])
     sites = sites_from_locations(found.locations, found.moved_mm)
-    logits = site_logits(study, sites, networks)
-    values, errors = np.zeros((1, len(FINDINGS), 3)), np.zeros((1, len(FINDINGS)))
+    readings = read_sites(study, sites, networks)
+    values, errors, opened = np.zeros((1, len(FINDINGS), 3)), np.zeros((1, len(FINDINGS))), np.full((1, len(FINDINGS)), USUAL)
     has_error = np.zeros(errors.shape, bool)
     for index, finding in enumerate(FINDINGS):
-        if finding in logits:
-            values[0, index] = logits[finding].values
+        if finding in readings:
+            values[0, index], opened[0, index] = readings[finding].logits.values, readings[finding].openness
         if finding in sites and finding in landmarks:
             errors[0, index] = np.linalg.norm(sites[finding].point_lps_mm - landmarks[finding].point_lps_mm)
             has_error[0, index] = True
-    graded = np.array([[finding in logits for finding in FINDINGS]])
+    graded = np.array([[finding in readings for finding in FINDINGS]])
     return HeldOutStudies(
         np.array([labelled.study_id], np.int64),
         np.ma.MaskedArray(values, np.repeat(~graded[..., None], 3, axis=2)),
+        opened,
         np.ma.MaskedArray(errors, ~has_error),
         np.array([[finding in landmarks for finding in FINDINGS]]),
     )

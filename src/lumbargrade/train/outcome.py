@@ -25,7 +25,7 @@ def fit_on(held_out: HeldOutStudies, labels: StudyLabels) -> dict[str, dict[str,
     pairs = {}
     for condition, columns in _COLUMNS.items():
         chosen = usable & columns
-        pairs[condition] = held_out.logits.data[chosen], labels.severities.data[chosen].astype(np.int64)
+        pairs[condition] = held_out.logits.data[chosen], held_out.openness[chosen], labels.severities.data[chosen].astype(np.int64)
     return fit_calibrations(pairs)
 
 
@@ -36,7 +36,7 @@ def tilted_scores(held_out: HeldOutStudies, calibrations: dict[str, dict[str, fl
     for condition, columns in _COLUMNS.items():
         chosen = graded & columns
         calibration = Calibration.from_parameters(calibrations[condition.value])
-        probabilities[chosen] = calibration.probability_array(held_out.logits.data[chosen])
+        probabilities[chosen] = calibration.probability_array(held_out.logits.data[chosen], held_out.openness[chosen])
     return SubmissionScores(tuple(held_out.study_ids.tolist()), tilt(probabilities))
 
 

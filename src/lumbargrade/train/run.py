@@ -150,7 +150,7 @@ def _conclude(
     """Calibrate on all held-out studies together, and write the model's manifest, the held-out predictions and the record."""
     held_out = HeldOutStudies.joined(parts)
     labels = data.labels_of(tuple(held_out.study_ids.tolist()))
-    calibrations = fit_on(held_out, labels) | taken.calibrations
+    calibrations = taken.among(fit_on(held_out, labels))
     weights = run_dir / RUN_WEIGHTS
     contents = [
         {"networks": {name: file for name, file in member.files.items() if (weights / file).is_file()}, "calibration": calibrations}

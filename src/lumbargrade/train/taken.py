@@ -38,7 +38,8 @@ class TakenNetworks:
         start = load_bundle(start_from) if start_from is not None else None
         bundle = load_bundle(models) if kept else None
         graded = [condition.value for condition, name in NETWORK_NAMES.items() if name in kept]
-        calibrations = {name: values for name, values in bundle.members[0].calibration.items() if name in graded} if bundle else {}
+        stored = bundle.members[0].calibration if bundle else {}
+        calibrations = {name: values for name, values in stored.items() if _condition_of(name) in graded}
         return cls(
             _networks(bundle, kept) if bundle else {},
             calibrations,
@@ -46,6 +47,11 @@ class TakenNetworks:
             bundle.sha256 if bundle else None,
             start.sha256 if start else None,
         )
+
+    def among(self, fitted: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        """All calibrations: those that were fitted, and in their place those of the conditions whose networks were taken."""
+        kept = {_condition_of(name) for name in self.calibrations}
+        return {name: values for name, values in fitted.items() if _condition_of(name) not in kept} | self.calibrations
 
     def write(self, files: Sequence[Mapping[str, str]], weights: Path) -> None:
         """Put the networks among each member's; ``files`` are the members' file names by network."""
@@ -60,6 +66,10 @@ class TakenNetworks:
     def as_record(self) -> dict[str, Any]:
         """For ``plan.json`` and ``run.json``."""
         return {"networks": sorted(self.contents), "kept_from": self.kept_from, "started_from": self.started_from}
+
+
+def _condition_of(calibration: str) -> str:
+    return calibration.partition(":")[0]
 
 
 def _networks(bundle: ModelBundle, names: Sequence[str]) -> dict[str, bytes]:
