@@ -37,8 +37,8 @@ class Window:
 
 
 WINDOWS: dict[CropRecipe, Window] = {
-    CANAL_SAGITTAL: Window((0.0, 0.0), (8.0, 3.0), 30.0, 0.6, 0.44),
-    CANAL_AXIAL: Window((0.0, -1.0), (11.0, 9.0), 10.0, 0.3, 0.59),
+    CANAL_SAGITTAL: Window((0.0, 0.0), (8.0, 3.0), 30.0, 0.6, 0.46),
+    CANAL_AXIAL: Window((0.0, -1.0), (11.0, 9.0), 10.0, 0.3, 0.6),
     FORAMEN_SAGITTAL: Window((0.0, 2.0), (6.0, 9.0), 50.0, 0.6, 0.25),
     SUBARTICULAR_AXIAL: Window((0.0, 0.0), (4.0, 4.0), 10.0, 0.3, 0.65),
 }
