@@ -15,7 +15,7 @@ from lumbargrade.evaluate.statistics import (
     constant_log_loss,
     estimate,
     quadratic_kappa,
-    weighted_log_loss,
+    tilted_log_loss,
 )
 from lumbargrade.terms import FINDINGS, Condition, Level, Severity
 
@@ -41,7 +41,7 @@ def counts(rows: Rows) -> np.ndarray:
 
 def test_log_loss(rows: Rows, counts: np.ndarray) -> None:
     expected = [log_loss(rows.truth, tilt(rows.probabilities), sample_weight=times * WEIGHTS[rows.truth]) for times in counts]
-    np.testing.assert_allclose(weighted_log_loss(rows, counts), expected, rtol=1e-10)
+    np.testing.assert_allclose(tilted_log_loss(rows, counts), expected, rtol=1e-10)
 
 
 def test_the_constant_is_the_best_one(rows: Rows, counts: np.ndarray) -> None:
@@ -113,4 +113,4 @@ def test_every_condition_and_level_has_its_own_rows() -> None:
     labelled = ~severities.mask[:, column]
     once = np.ones((1, int(labelled.sum())))
     rows = Rows(severities.data[labelled, column].astype(np.intp), probabilities[labelled, column], np.flatnonzero(labelled))
-    assert group.statistics["weighted_log_loss"].value == pytest.approx(float(weighted_log_loss(rows, once)[0]))
+    assert group.statistics["weighted_log_loss"].value == pytest.approx(float(tilted_log_loss(rows, once)[0]))

@@ -74,10 +74,15 @@ def score(severities: SeverityArray, predictions: ArrayLike, sample_weights: Flo
 
 
 def weighted_log_loss(truth: NDArray[np.intp], predictions: FloatArray, weights: FloatArray) -> float:
-    """Weighted mean of -ln of the value predicted for the truth: (row,) class indices, (row, class) values >= 0, (row,) weights."""
+    """Weighted mean of ``row_losses``; (row,) weights."""
+    return float((weights * row_losses(truth, predictions)).sum() / weights.sum())
+
+
+def row_losses(truth: NDArray[np.intp], predictions: FloatArray) -> FloatArray:
+    """(row,) -ln of the value predicted for the truth: (row,) class indices, (row, class) values >= 0."""
     clipped = np.clip(predictions, EPS, 1 - EPS)
     of_truth = np.take_along_axis(clipped, truth[:, None], 1)[:, 0] / clipped.sum(1)
-    return float(-(weights * np.log(of_truth)).sum() / weights.sum())
+    return np.asarray(-np.log(of_truth))
 
 
 def weighted_column_prior(severities: SeverityArray, sample_weights: FloatArray | None = None) -> MaskedFloats:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lumbargrade.competition import SEVERITY_WEIGHTS
+from lumbargrade.competition import SEVERITY_WEIGHTS, tilt
 from lumbargrade.evaluate.levels import Estimate
+from lumbargrade.evaluate.metric import EPS, row_losses
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.terms import SEVERITIES, Severity
 
-SMALLEST_PROBABILITY = 1e-15
 CALIBRATION_BINS = 15
 RESAMPLES_AT_ONCE = 50
 
@@ -42,19 +42,17 @@ class Rows:
 Statistic = Callable[[Rows, FloatArray], FloatArray]
 
 
-def weighted_log_loss(rows: Rows, counts: FloatArray) -> FloatArray:
+def tilted_log_loss(rows: Rows, counts: FloatArray) -> FloatArray:
     """The competition's: of the tilted probabilities, rows weighted 1, 2, 4 by severity."""
-    tilted = rows.probabilities * SEVERITY_WEIGHTS
-    of_truth = np.take_along_axis(tilted, rows.truth[:, None], 1)[:, 0] / tilted.sum(1)
     weights = np.array(SEVERITY_WEIGHTS)[rows.truth]
-    return _ratio(counts @ (-np.log(np.maximum(of_truth, SMALLEST_PROBABILITY)) * weights), counts @ weights)
+    return _ratio(counts @ (row_losses(rows.truth, tilt(rows.probabilities)) * weights), counts @ weights)
 
 
 def constant_log_loss(rows: Rows, counts: FloatArray) -> FloatArray:
     """The least weighted log loss that one answer to all rows can have."""
     weighted = counts @ (np.eye(len(SEVERITIES))[rows.truth] * SEVERITY_WEIGHTS)
-    share = weighted / np.maximum(weighted.sum(1, keepdims=True), SMALLEST_PROBABILITY)
-    return np.asarray(-(share * np.log(np.maximum(share, SMALLEST_PROBABILITY))).sum(1))
+    share = weighted / np.maximum(weighted.sum(1, keepdims=True), EPS)
+    return np.asarray(-(share * np.log(np.maximum(share, EPS))).sum(1))
 
 
 def auc(severity: Severity) -> Statistic:
@@ -97,7 +95,7 @@ def calibration_error(severity: Severity) -> Statistic:
 
 
 STATISTICS: dict[str, Statistic] = {
-    "weighted_log_loss": weighted_log_loss,
+    "weighted_log_loss": tilted_log_loss,
     "constant_log_loss": constant_log_loss,
     "auc_severe": auc(Severity.SEVERE),
     "auc_moderate": auc(Severity.MODERATE),
