@@ -1,10 +1,10 @@
 """What a synthetic data set tells of a patient beyond the competition's tables: every disc and vertebra, and each finding's measures."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -47,6 +47,7 @@ class FindingTruth:
     point_lps_mm: FloatArray | None
 
 
+Truth = TypeVar("Truth")
 _DISC_OF_VARIANT = {"sacralised L5": "L5/S1", "lumbarised S1": "S1/S2"}
 
 
@@ -56,10 +57,7 @@ def read_spine_truth(path: Path) -> SpineTruth:
     Raises:
         InputError: not such a file, or one of an older version that told nothing of the spine.
     """
-    try:
-        return _from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: tells nothing of the spine ({type(error).__name__}); make the synthetic data set anew") from error
+    return _read(path, _spine, "spine")
 
 
 def read_finding_truths(path: Path) -> dict[Finding, FindingTruth]:
@@ -68,18 +66,25 @@ def read_finding_truths(path: Path) -> dict[Finding, FindingTruth]:
     Raises:
         InputError: not such a file, or one of an older version that told less.
     """
+    return _read(path, _findings, "findings")
+
+
+def _read(path: Path, parse: Callable[[Mapping[str, Any]], Truth], subject: str) -> Truth:
     try:
-        findings = json.loads(path.read_text(encoding="utf-8"))["findings"]
-        return {
-            _finding(each): FindingTruth(
-                tuple(each["probabilities"]),
-                dict(each["measures"]),
-                np.array(each["label"]["point_lps_mm"], np.float64) if each["label"] else None,
-            )
-            for each in findings
-        }
+        return parse(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: tells nothing of the findings ({type(error).__name__}); make the synthetic data set anew") from error
+        raise InputError(f"{path}: tells nothing of the {subject} ({type(error).__name__}); make the synthetic data set anew") from error
+
+
+def _findings(truth: Mapping[str, Any]) -> dict[Finding, FindingTruth]:
+    return {
+        _finding(each): FindingTruth(
+            tuple(each["probabilities"]),
+            dict(each["measures"]),
+            np.array(each["label"]["point_lps_mm"], np.float64) if each["label"] else None,
+        )
+        for each in truth["findings"]
+    }
 
 
 def _finding(entry: Mapping[str, Any]) -> Finding:
@@ -87,7 +92,7 @@ def _finding(entry: Mapping[str, Any]) -> Finding:
     return Finding(Condition(entry["condition"]), side, Level(entry["level"]))
 
 
-def _from_json(truth: Mapping[str, Any]) -> SpineTruth:
+def _spine(truth: Mapping[str, Any]) -> SpineTruth:
     moved = {str(series["series_id"]): np.array(series["moved_mm"], np.float64) for series in truth["series"]}
     findings = {}
     for entry in truth["findings"]:

@@ -9,8 +9,6 @@ import numpy as np
 from lumbargrade.errors import ModelFileError
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.grade.calibration import Calibration, Logits, Opinion
-from lumbargrade.grade.crop import Crop
-from lumbargrade.grade.openness import openness
 from lumbargrade.grade.recipe import LOGITS_OUTPUT, MEASURES, MEASURES_OUTPUT, NETWORK_NAMES, SPREAD_OUTPUT
 from lumbargrade.grade.saliency import find_saliency
 from lumbargrade.grade.site import Site, sites_from_locations
@@ -94,8 +92,7 @@ def _run_networks(crops: Mapping[Finding, SiteCrops], networks: Mapping[str, Net
             if MEASURES_OUTPUT in outputs:
                 pairs = zip(outputs[MEASURES_OUTPUT][row].tolist(), outputs[SPREAD_OUTPUT][row].tolist(), strict=True)
                 measurements = {measure: Measurement(*pair) for measure, pair in zip(MEASURES[condition], pairs, strict=True)}
-            pictures = [crop for crop in crops[finding].crops if isinstance(crop, Crop)]
-            readings[finding] = Reading(Logits(*outputs[LOGITS_OUTPUT][row].tolist()), measurements, openness(pictures))
+            readings[finding] = Reading(Logits(*outputs[LOGITS_OUTPUT][row].tolist()), measurements, crops[finding].openness)
     return readings
 
 

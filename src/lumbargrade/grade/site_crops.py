@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lumbargrade.grade.crop import Crop, crop_site
+from lumbargrade.grade.openness import openness
 from lumbargrade.grade.recipe import PRESENT_INPUT, RECIPES
 from lumbargrade.grade.site import Site
 from lumbargrade.grade.slices import NoSlice
@@ -15,7 +17,7 @@ from lumbargrade.study import Study
 from lumbargrade.terms import FINDINGS, Condition, Finding
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class SiteCrops:
     """The crops of one site, one per recipe of its condition."""
 
@@ -26,6 +28,11 @@ class SiteCrops:
     def best(self) -> Crop | None:
         """The crop to show as evidence; None if no slice shows the site."""
         return next((crop for crop in self.crops if isinstance(crop, Crop)), None)
+
+    @cached_property
+    def openness(self) -> float:
+        """As in ``grade.openness``, of the crops that there are; counted once, however many networks read them."""
+        return openness([crop for crop in self.crops if isinstance(crop, Crop)])
 
     @property
     def reason(self) -> str:

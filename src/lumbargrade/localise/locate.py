@@ -51,7 +51,7 @@ def locate_levels(study: Study, networks: Sequence[Network], shift: int = 0, jun
     reason = why_not_lumbar(spine)
     if spine is None or reason is not None:
         return _refused(problems, reason)
-    transitional = transitional_probability(junction_patches(views, spine), junction)
+    transitional = transitional_probability(junction_patches(views, spine), junction) if junction else None
     numbering, doubts = number_levels(views, spine, transitional, shift)
     if not shift and (reason := why_not_named(numbering)) is not None:
         return _refused(problems, reason)

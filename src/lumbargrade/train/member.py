@@ -93,9 +93,9 @@ def train_members(
     ]
     for _ in run_side_by_side(_train_network, tasks, at_once):
         pass
-    torch.set_num_threads(cores(config))
     for member in (member for member, name in absent if name == JUNCTION):
         known = [studies[study_id] for study_id in member.training]
+        torch.set_num_threads(cores(config))
         label = _label(JUNCTION, member, members)
         junctions = read_junctions(known, weights / member.files[LOCALISER], f"{label}: studies", workers, quiet)
         network = train_junction(junctions, config.junction, member.seed, quiet, label)
