@@ -29,7 +29,7 @@ def main() -> int:
         for finding, found in crop_sites(study, sites).items():
             for crop in found.crops:
                 if isinstance(crop, Crop) and finding in labelled.severities:
-                    shares[crop.recipe].append((labelled.severities[finding], bright_share(crop), labelled.study_id))
+                    shares[crop.recipe].append((labelled.severities[finding], bright_share(crop.pixels, crop.recipe), labelled.study_id))
     for recipe, found_shares in shares.items():
         usual = float(np.median([share for severity, share, _ in found_shares if severity is Severity.NORMAL_MILD]))
         order = 1 - np.array([share for _, share, _ in found_shares])  # any number that falls as the share grows ranks alike

@@ -11,17 +11,14 @@ from typing import TypeVar
 from lumbargrade.dicom import StudySource, read_study
 from lumbargrade.errors import InputError, LumbarGradeError, ModelFileError
 from lumbargrade.geometry.affine import FloatArray
-from lumbargrade.grade import grade_sites, grade_study, sites_from_points
+from lumbargrade.grade import badly_framed, grade_sites, grade_study, off_site, sites_from_points
 from lumbargrade.localise import JUNCTION, LOCALISER, Localisation, locate_levels
 from lumbargrade.models import ModelBundle, Network, load_bundle
 from lumbargrade.study import Grade, Problem, Study, StudyGrades
-from lumbargrade.terms import Finding, SeriesRole, Severity
+from lumbargrade.terms import Finding, SeriesRole
 
-SITE_RADIUS_MM, LEAST_SHARE_AT_SITE = 15.0, 0.5
-"""A grade whose saliency lies within this of its site for less than this share rests on something else."""
 NOTHING_LOCATED = frozenset({"no_sagittal", "no_levels"})
 """Codes of the localiser's problems that say why no level at all was found."""
-
 Result = TypeVar("Result")
 
 
@@ -93,7 +90,7 @@ class Pipeline:
         """
         found = self.locate(study, shift=shift)
         grades = grade_study(study, found.locations, self.bundle.members, _why_nothing_located(found), found.moved_mm, explain=explain)
-        return self._answer(found, grades, (*study.problems, *found.problems, *_off_site(grades)))
+        return self._answer(found, grades, (*study.problems, *found.problems, *badly_framed(grades), *off_site(grades)))
 
     def grade_at(self, study: Study, points_lps_mm: Mapping[Finding, FloatArray]) -> StudyGrades:
         """Grade at given (3,) points instead; a canal without one is looked for midway between its level's subarticular points.
@@ -102,7 +99,7 @@ class Pipeline:
             ModelFileError: the model lacks a part.
         """
         grades = grade_sites(study, sites_from_points(points_lps_mm), self.bundle.members, lambda finding: "no coordinates were given")
-        return self._answer(Localisation((), ()), grades, study.problems)
+        return self._answer(Localisation((), ()), grades, (*study.problems, *badly_framed(grades)))
 
     def _localisers(self) -> list[Network]:
         members = self.bundle.members
@@ -113,20 +110,6 @@ class Pipeline:
     def _answer(self, found: Localisation, grades: tuple[Grade, ...], problems: tuple[Problem, ...]) -> StudyGrades:
         bundle, once = self.bundle, tuple(dict.fromkeys(problems))
         return StudyGrades(found.locations, grades, once, bundle.name, bundle.version, bundle.sha256, found.numbering)
-
-
-def _off_site(grades: Iterable[Grade]) -> tuple[Problem, ...]:
-    """Of the findings that are graded moderate or severe, those whose grade comes from elsewhere in the picture."""
-    doubtful = [
-        str(grade.finding)
-        for grade in grades
-        if grade.saliency and grade.evidence and grade.probabilities and grade.probabilities.severity is not Severity.NORMAL_MILD
-        if grade.saliency.share_within(grade.evidence.point_lps_mm, SITE_RADIUS_MM) < LEAST_SHARE_AT_SITE
-    ]
-    if not doubtful:
-        return ()
-    message = f"Graded from places more than {SITE_RADIUS_MM:g} mm from the site, so look twice: {', '.join(doubtful)}."
-    return (Problem("evidence_off_site", message),)
 
 
 def _why_nothing_located(found: Localisation) -> str | None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lumbargrade.dicom import find_study, read_study
-from lumbargrade.grade import grade_sites, sites_from_locations
+from lumbargrade.grade import read_sites, sites_from_locations
+from lumbargrade.grade.context import CONTEXT
 from lumbargrade.pipeline import Pipeline
 from lumbargrade.study import Instance, LevelLocation, Stack, Study, StudyGrades
 from lumbargrade.terms import FINDINGS, LEVELS, Condition, Finding, Laterality, SeriesRole
@@ -128,13 +129,13 @@ def test_a_translated_patient_moves_the_points_by_as_much_and_keeps_the_grades(s
         np.testing.assert_allclose(after.evidence.point_lps_mm, before.evidence.point_lps_mm + shift_mm, atol=1e-2)
 
 
-def test_sites_graded_together_are_graded_as_each_alone(subject: Subject, pipeline: Pipeline) -> None:
+def test_sites_read_together_are_read_as_each_alone_but_for_what_hears_them_together(subject: Subject, pipeline: Pipeline) -> None:
     sites = sites_from_locations(subject.grades.locations, pipeline.locate(subject.study).moved_mm)
-    together = probabilities_of(subject.grades)
+    networks = {name: network for name, network in pipeline.bundle.members[0].networks.items() if name != CONTEXT}
+    together = read_sites(subject.study, sites, networks)
     for finding in FINDINGS[::6]:
-        grades = grade_sites(subject.study, {finding: sites[finding]}, pipeline.bundle.members, lambda _: "not asked for")
-        (alone,) = [grade for grade in grades if grade.is_graded]
-        np.testing.assert_allclose(alone.probabilities.values, together[finding], atol=1e-5)
+        (alone,) = read_sites(subject.study, {finding: sites[finding]}, networks).values()
+        np.testing.assert_allclose(alone.logits.values, together[finding].logits.values, atol=1e-4)
 
 
 @pytest.mark.parametrize(

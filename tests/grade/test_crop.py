@@ -145,11 +145,11 @@ def test_a_slice_repeated_at_the_same_place_is_no_neighbour():
 def test_a_crop_cut_deeper_for_training_holds_the_same_middle(scanner, field):
     series = scanner.series(SeriesRole.AXIAL_T2, field, CENTER, SPACING)
     choice = SliceChoice(series, series.stacks[0], 3)
-    deep, shallow = (cut_crop(choice, CANAL_SITE, CANAL_AXIAL, slices) for slices in (5, 3))
-    assert deep.pixels.shape == (5, 112, 112)
-    np.testing.assert_array_equal(deep.pixels[1:4], shallow.pixels)
+    deep, shallow = (cut_crop(choice, CANAL_SITE, CANAL_AXIAL, slices) for slices in (7, 5))
+    assert deep.pixels.shape == (7, 112, 112)
+    np.testing.assert_array_equal(deep.pixels[1:6], shallow.pixels)
     np.testing.assert_array_equal(deep.network_pixels, shallow.network_pixels)
-    assert shallow.network_pixels.shape == (3, 80, 80)
+    assert shallow.network_pixels.shape == (5, 80, 80)
 
 
 def test_brightness_scale_and_offset_do_not_reach_the_network(scanner, field):

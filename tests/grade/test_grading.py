@@ -3,13 +3,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from lumbargrade.errors import ModelFileError
 from lumbargrade.grade import Calibration, Logits, grade_sites, grade_study, read_sites, sites_from_locations
-from lumbargrade.grade.recipe import MEASURES
+from lumbargrade.grade.reading import FARTHEST_MM
+from lumbargrade.grade.recipe import MEASURES, RECIPES
 from lumbargrade.models import Member
 from lumbargrade.study import LevelLocation
 from lumbargrade.terms import FINDINGS, SEVERITIES, Condition, Finding, Laterality, Level, SeriesRole
+from lumbargrade.train.export import export_onnx
 from lumbargrade.train.grader_network import Scale, build_grader, export_grader
 
 CENTER = np.array([4.3, -21.7, 112.9])
@@ -130,6 +133,84 @@ def test_a_mirrored_patient_swaps_the_sides_and_nothing_else(study, members, mir
         np.testing.assert_allclose(reflected[finding.mirrored].logits.values, straight[finding].logits.values, atol=1e-6)
     assert any(abs(straight[f].logits.severe - straight[f.mirrored].logits.severe) > 1e-3 for f in paired)
     assert all(reflected[f.mirrored].openness == pytest.approx(straight[f].openness, abs=0.02) for f in straight if f.condition.is_paired)
+
+
+class Astray(nn.Module):
+    """Sees every site of the subarticular zone or the canal's axial picture a given way off."""
+
+    def __init__(self, offset_mm, pictures):
+        super().__init__()
+        self.offset_mm, self.pictures = offset_mm, pictures
+
+    def forward(self, *inputs):
+        zero = sum(each.flatten(1)[:, 0] for each in inputs) * 0
+        offsets = torch.stack([torch.stack([zero + x, zero + y], 1) for x, y in self.offset_mm], 1)
+        return torch.stack([zero + 2, zero, zero], 1), offsets
+
+
+def astray(member, condition, offset_mm, folder):
+    """The member with a network of a condition that sees sites off."""
+    inputs = {recipe.input_name: torch.rand(2, 5, recipe.size_px, recipe.size_px) for recipe in RECIPES[condition]}
+    if len(inputs) > 1:
+        inputs["present"] = torch.ones(2, 2)
+    path = folder / "astray.onnx"
+    outputs = ["logits", "offset_mm"]
+    export_onnx(Astray(offset_mm, len(RECIPES[condition])), path, inputs, outputs, {name: {0: "n"} for name in (*inputs, *outputs)})
+    return replace(member, contents=member.contents | {NAMES[condition]: path.read_bytes()})
+
+
+class Silent(nn.Module):
+    """Grades, and tells nothing else."""
+
+    def forward(self, axial):
+        return axial.flatten(1)[:, :3]
+
+
+def silent_network(folder):
+    path = folder / "silent.onnx"
+    size = RECIPES[Condition.SUBARTICULAR_STENOSIS][0].size_px
+    export_onnx(Silent(), path, {"axial": torch.rand(2, 5, size, size)}, ["logits"], {"axial": {0: "n"}, "logits": {0: "n"}})
+    return path.read_bytes()
+
+
+def test_a_site_seen_off_the_middle_says_so_and_too_far_off_is_not_graded(study, members, tmp_path):
+    recess = Condition.SUBARTICULAR_STENOSIS
+    for offset, distance in (((3.0, -4.0), 5.0), ((9.0, -12.0), 15.0)):
+        grades = grade_study(study, LOCATIONS, [astray(members[0], recess, [offset], tmp_path)])
+        found = [grade for grade in grades if grade.finding.condition is recess and grade.finding.level is Level.L4_L5]
+        assert len(found) == 2
+        for grade in found:
+            assert grade.is_graded is (distance < FARTHEST_MM)
+            assert grade.offset_mm == pytest.approx(distance) if grade.is_graded else "about 15 mm" in grade.reason
+
+
+def test_only_pictures_that_are_there_can_be_off_and_a_mirror_reverses_across(study, members, tmp_path):
+    canal = Condition.SPINAL_CANAL_STENOSIS
+    member = astray(members[0], canal, [(4.0, 1.0), (30.0, 2.0)], tmp_path)
+    place = FINDINGS.index(Finding(canal, None, Level.L4_L5))
+    # read both ways round, 30 mm to one side and 30 mm to the other are none: what is left is 2 mm down, and 4 and 1 mm in the sagittal
+    assert grade_study(study, LOCATIONS, [member])[place].offset_mm == pytest.approx(17**0.5)
+    assert grade_study(without(study, SeriesRole.SAGITTAL_T2), LOCATIONS, [member])[place].offset_mm == pytest.approx(2.0)
+
+
+def test_the_canal_is_graded_from_the_other_picture_where_one_is_badly_framed(study, members, tmp_path):
+    canal = Condition.SPINAL_CANAL_STENOSIS
+    place = FINDINGS.index(Finding(canal, None, Level.L4_L5))
+    for astray_by, uid in ((((20.0, 0.0), (0.0, 1.0)), "1.axial_t2"), (((1.0, 0.0), (0.0, 20.0)), "1.sagittal_t2")):
+        grade = grade_study(study, LOCATIONS, [astray(members[0], canal, astray_by, tmp_path)])[place]
+        assert grade.evidence.series_instance_uid == uid
+        assert grade.offset_mm == pytest.approx(1.0)
+    neither = grade_study(study, LOCATIONS, [astray(members[0], canal, ((20.0, 0.0), (0.0, 20.0)), tmp_path)])[place]
+    assert neither.reason.count("about 20 mm") == 2
+
+
+def test_members_that_do_not_tell_have_no_say_in_where_a_site_is_seen(study, members, tmp_path):
+    recess = Condition.SUBARTICULAR_STENOSIS
+    silent = replace(members[1], contents=members[1].contents | {"subarticular": silent_network(tmp_path)})
+    told = astray(members[0], recess, [(6.0, 0.0)], tmp_path)
+    for chosen, expected in (([silent], None), ([silent, told], 6.0)):
+        found = [grade for grade in grade_study(study, LOCATIONS, chosen) if grade.is_graded and grade.finding.condition is recess]
+        assert [grade.offset_mm for grade in found] == [expected] * 4
 
 
 def test_storage_changes_no_logit(study, members, storage):

@@ -24,18 +24,18 @@ def crop_of(recipe: CropRecipe, bright_mm: float, gain: float = 1.0) -> Crop:
 
 @pytest.mark.parametrize("recipe", [recipe for recipes in RECIPES.values() for recipe in recipes], ids=lambda recipe: str(recipe.role))
 def test_the_share_grows_with_the_fluid_and_not_with_the_brightness(recipe: CropRecipe) -> None:
-    shares = [bright_share(crop_of(recipe, bright_mm)) for bright_mm in (3, 4.5, 6)]
+    shares = [bright_share(crop_of(recipe, bright_mm).pixels, recipe) for bright_mm in (3, 4.5, 6)]
     assert shares == sorted(shares)
     assert shares[2] > shares[0] + 0.2
-    assert bright_share(crop_of(recipe, 4.5, gain=3.0)) == pytest.approx(shares[1], abs=1e-6)
+    assert bright_share(crop_of(recipe, 4.5, gain=3.0).pixels, recipe) == pytest.approx(shares[1], abs=1e-6)
 
 
 def test_a_window_full_of_fluid_is_all_bright() -> None:
-    assert bright_share(crop_of(CANAL_AXIAL, 14.0)) > 0.98
+    assert bright_share(crop_of(CANAL_AXIAL, 14.0).pixels, CANAL_AXIAL) > 0.98
 
 
 def test_openness_is_the_mean_of_the_pictures_there_are() -> None:
     pictures = crop_of(CANAL_SAGITTAL, 4.0), crop_of(CANAL_AXIAL, 7.0)
     alone = [openness([picture]) for picture in pictures]
     assert openness(pictures) == pytest.approx(np.mean(alone))
-    assert alone[0] == pytest.approx(bright_share(pictures[0]) / WINDOWS[CANAL_SAGITTAL].usual)
+    assert alone[0] == pytest.approx(bright_share(pictures[0].pixels, CANAL_SAGITTAL) / WINDOWS[CANAL_SAGITTAL].usual)

@@ -26,7 +26,7 @@ class BrightestPixel(nn.Module):
     """Severe as far as any pixel of the middle slice is bright."""
 
     def forward(self, pictures: Tensor) -> Tensor:
-        brightest = pictures[:, 1].amax((1, 2))
+        brightest = pictures[:, 2].amax((1, 2))
         return torch.stack([0 * brightest, 0 * brightest, 8 * brightest - 4], 1)
 
 
@@ -34,7 +34,7 @@ class BrightestPixel(nn.Module):
 def member(tmp_path_factory: pytest.TempPathFactory) -> Member:
     path = tmp_path_factory.mktemp("network") / "subarticular.onnx"
     size = SUBARTICULAR_AXIAL.size_px
-    export_onnx(BrightestPixel(), path, {"axial": torch.rand(2, 3, size, size)}, ["logits"], {"axial": {0: "n"}, "logits": {0: "n"}})
+    export_onnx(BrightestPixel(), path, {"axial": torch.rand(2, 5, size, size)}, ["logits"], {"axial": {0: "n"}, "logits": {0: "n"}})
     return Member({"subarticular": path.read_bytes()}, {}, threads=1)
 
 

@@ -178,7 +178,7 @@ def test_whole_percents_sum_to_a_hundred_and_are_less_than_one_off(values):
 def test_page_tells_estimates_and_the_other_grades_that_are_possible(page):
     text = _Page(page).text
     assert "Estimated: dural sac 112 ± 30 mm², fluid 40 ± 12 % of the sac" in text
-    assert "Network alone 25 · 65 · 10 %, bright pixels alone 50 · 40 · 10 %" in text
+    assert "Networks alone 25 · 65 · 10 %, bright pixels alone 50 · 40 · 10 %" in text
     assert re.search(r"\bor (moderate|normal/mild)\b", text)
 
 

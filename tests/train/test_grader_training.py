@@ -16,7 +16,7 @@ from lumbargrade.terms import FINDING_INDEX, Condition, Finding, Laterality, Lev
 from lumbargrade.train.calibrate import fit_calibration, fit_calibrations, fit_set_floor
 from lumbargrade.train.config import Schedule
 from lumbargrade.train.grader import sample_logits, train_grader
-from lumbargrade.train.grader_augment import NO_JITTER, frame
+from lumbargrade.train.grader_augment import NO_JITTER, FramingJitter, frame
 from lumbargrade.train.grader_network import Scale, build_grader, export_grader
 from lumbargrade.train.grader_samples import GraderSamples, grader_samples
 from lumbargrade.train.landmarks import Landmark
@@ -36,7 +36,7 @@ def toy_samples(condition, count, seed):
         v, u = np.mgrid[: recipe.wide_px, : recipe.wide_px] - (recipe.wide_px - 1) / 2
         radius_px = (np.array([13.0, 9.0, 4.0])[severities] + rng.normal(0, 1.5, count))[:, None, None, None]
         disc = (u**2 + v**2)[None, None] < radius_px**2
-        noisy = 60 + 130 * disc + rng.normal(0, 25, (count, 5, recipe.wide_px, recipe.wide_px))
+        noisy = 60 + 130 * disc + rng.normal(0, 25, (count, 7, recipe.wide_px, recipe.wide_px))
         crops.append(np.clip(noisy, 0, 255).astype(np.uint8))
     sizes = (radius_px[:, 0, 0] * np.ones(len(MEASURES[condition]))).astype(np.float32)
     present, targets = np.ones((count, len(crops)), bool), np.eye(3, dtype=np.float32)[severities]
@@ -49,7 +49,7 @@ def log_loss(probabilities, severities):
 
 def test_a_grader_learns_a_toy_difference_at_true_frequencies_and_its_onnx_file_agrees(tmp_path):
     torch.set_num_threads(1)
-    schedule = Schedule(steps=60, batch_size=24, learning_rate=3e-3, average_decay=0.9)
+    schedule = Schedule(steps=100, batch_size=24, learning_rate=3e-3, average_decay=0.9)
     samples = toy_samples(RECESS, 200, 1)
     network = train_grader(RECESS, samples, schedule, seed=3, quiet=True)
     held_out = toy_samples(RECESS, 200, 2)
@@ -61,7 +61,7 @@ def test_a_grader_learns_a_toy_difference_at_true_frequencies_and_its_onnx_file_
     np.testing.assert_allclose(probabilities.mean(0), frequencies, atol=0.12)
 
     export_grader(network, RECESS, tmp_path / "toy.onnx", Scale.of(samples.measures))
-    pictures = frame(torch.from_numpy(held_out.crops[0]), SUBARTICULAR_AXIAL, NO_JITTER, torch.Generator()).numpy()
+    pictures = frame(torch.from_numpy(held_out.crops[0]), SUBARTICULAR_AXIAL, NO_JITTER, torch.Generator()).pictures.numpy()
     exported = Network("toy", (tmp_path / "toy.onnx").read_bytes()).run(axial=pictures)
     np.testing.assert_allclose(exported["logits"], logits, atol=1e-3)
     errors = exported["measures"] - held_out.measures
@@ -85,7 +85,7 @@ def test_an_exported_grader_is_small_and_takes_any_number_of_findings(condition,
     assert len(content) <= LARGEST_BYTES[condition]
     sizes = [(recipe.input_name, recipe.size_px) for recipe in RECIPES[condition]]
     for count in (1, 7):
-        inputs = {name: np.zeros((count, 3, size, size), np.float32) for name, size in sizes}
+        inputs = {name: np.zeros((count, 5, size, size), np.float32) for name, size in sizes}
         if condition is CANAL:
             inputs["present"] = np.ones((count, 2), np.float32)
         assert Network("grader", content).run(**inputs)["logits"].shape == (count, 3)
@@ -94,7 +94,7 @@ def test_an_exported_grader_is_small_and_takes_any_number_of_findings(condition,
 def test_the_pixels_of_an_absent_view_do_not_matter_to_the_canal():
     torch.manual_seed(0)
     network = build_grader(CANAL).eval()
-    sagittal, axial = torch.rand(4, 3, 64, 64), torch.rand(4, 3, 80, 80)
+    sagittal, axial = torch.rand(4, 5, 64, 64), torch.rand(4, 5, 80, 80)
     for view, present in ((0, [0.0, 1.0]), (1, [1.0, 0.0])):
         blanked = [sagittal, axial]
         blanked[view] = torch.zeros_like(blanked[view])
@@ -127,11 +127,11 @@ def test_samples_come_from_the_marked_slice_with_their_labels_and_give_the_crops
     study, instances = axial_study()
     samples = grader_samples(study, landmarks_on(instances[3], 12.0))
     recess = samples[RECESS]
-    assert recess.crops[0].shape == (2, 5, 100, 100)
+    assert recess.crops[0].shape == (2, 7, 100, 100)
     assert recess.finding_indices.tolist() == [FINDING_INDEX[LEFT], FINDING_INDEX[LEFT.mirrored]]
     assert recess.severities.tolist() == [Severity.SEVERE, Severity.MODERATE]
     used = crop_site(study, Site(LEFT, np.array([6.0, 1.0, 12.0])), SUBARTICULAR_AXIAL).network_pixels
-    framed = frame(torch.from_numpy(recess.crops[0]), SUBARTICULAR_AXIAL, NO_JITTER, torch.Generator())[0].numpy()
+    framed = frame(torch.from_numpy(recess.crops[0]), SUBARTICULAR_AXIAL, NO_JITTER, torch.Generator()).pictures[0].numpy()
     np.testing.assert_allclose(framed, used, atol=0.003)
     assert len(samples[CANAL]) == 0
 
@@ -156,6 +156,18 @@ def test_unlabelled_findings_are_absent_and_studies_join():
     assert joined.severities.tolist() == [Severity.MODERATE, Severity.SEVERE, Severity.MODERATE]
     with pytest.raises(InputError, match="at least 2"):
         train_grader(RECESS, parts[0], Schedule(steps=1), seed=0, quiet=True)
+
+
+def test_a_jittered_picture_says_where_its_site_went():
+    wide = np.zeros((200, 7, 100, 100), np.uint8)
+    v, u = np.mgrid[:100, :100] - 49.5
+    wide[:] = np.rint(250 * np.exp(-(u**2 + v**2) / 18))
+    framed = frame(torch.from_numpy(wide), SUBARTICULAR_AXIAL, FramingJitter(cut=0.0, lost_mm=8.0), torch.Generator().manual_seed(0))
+    place = (torch.arange(72) - 35.5) * SUBARTICULAR_AXIAL.spacing_mm
+    weights = framed.pictures[:, 2] / framed.pictures[:, 2].sum((1, 2), keepdim=True)
+    seen = torch.stack([(weights.sum(1) * place).sum(1), (weights.sum(2) * place).sum(1)], 1)
+    np.testing.assert_allclose(seen, framed.offsets_mm, atol=0.1)
+    assert framed.offsets_mm.norm(dim=1).max() > 8
 
 
 def known_logits(count, seed):
@@ -228,7 +240,8 @@ def test_measures_that_are_not_known_are_not_learnt_and_not_exported(tmp_path):
     network = train_grader(RECESS, unknown, Schedule(steps=2, batch_size=8), seed=3, quiet=True)
     export_grader(network, RECESS, tmp_path / "toy.onnx", None)
     size = SUBARTICULAR_AXIAL.size_px
-    assert set(Network("toy", (tmp_path / "toy.onnx").read_bytes()).run(axial=np.zeros((1, 3, size, size), np.float32))) == {"logits"}
+    outputs = Network("toy", (tmp_path / "toy.onnx").read_bytes()).run(axial=np.zeros((1, 5, size, size), np.float32))
+    assert set(outputs) == {"logits", "offset_mm"}
 
 
 def test_openness_is_given_the_say_that_it_deserves():

@@ -9,12 +9,14 @@ import torch
 
 from lumbargrade.errors import ModelFileError, UsageError
 from lumbargrade.models import Network, load_bundle
+from lumbargrade.terms import Condition
 from lumbargrade.train.config import Schedule, TrainConfig, load_config
 from lumbargrade.train.localiser_network import LocaliserNetwork, export_localiser, read_localiser
 from lumbargrade.train.run import RunOptions, train_run
+from lumbargrade.train.taken import TakenNetworks
 
 INSTANT = Schedule(steps=1, batch_size=2)
-WHOLE = TrainConfig(name="whole", threads=1, localiser=INSTANT, canal=INSTANT, foramen=INSTANT, subarticular=INSTANT)
+WHOLE = TrainConfig(name="whole", threads=1, localiser=INSTANT, canal=INSTANT, foramen=INSTANT, subarticular=INSTANT, context=INSTANT)
 LEVELS_ALONE = TrainConfig(
     name="levels", seed=5, threads=1, networks=("localiser",), localiser=Schedule(steps=2, batch_size=2, learning_rate=1e-6)
 )
@@ -37,13 +39,14 @@ def levels_alone(blob_data: Path, whole: Path) -> Path:
 
 def test_graders_and_their_calibration_are_those_of_the_other_model(whole: Path, levels_alone: Path) -> None:
     (before,), (after,) = load_bundle(whole).members, load_bundle(levels_alone).members
-    for name in ("canal", "foramen", "junction", "subarticular"):
+    for name in ("canal", "context", "foramen", "junction", "subarticular"):
         assert after.contents[name] == before.contents[name]
     assert after.contents["localiser"] != before.contents["localiser"]
     assert after.calibration == before.calibration
     record = json.loads((levels_alone / "run.json").read_text())
     sha256 = load_bundle(whole).sha256
-    assert record["taken"] == {"networks": ["canal", "foramen", "junction", "subarticular"], "kept_from": sha256, "started_from": sha256}
+    kept = ["canal", "context", "foramen", "junction", "subarticular"]
+    assert record["taken"] == {"networks": kept, "kept_from": sha256, "started_from": sha256}
 
 
 def test_a_localiser_that_goes_on_in_small_steps_stays_near_where_it_began(whole: Path, levels_alone: Path) -> None:
@@ -78,7 +81,19 @@ def test_another_plan_is_refused_when_another_model_is_taken_from(blob_data: Pat
 
 
 def test_networks_of_a_configuration_are_known_ones(tmp_path: Path) -> None:
-    assert load_config("levels").kept == ("canal", "foramen", "subarticular")
+    assert load_config("levels").kept == ("canal", "foramen", "subarticular", "context")
+    assert load_config("grades").kept == ("localiser", "junction")
+    assert TrainConfig(networks=("canal",)).kept == ("localiser", "foramen", "subarticular", "junction")
     (tmp_path / "odd.toml").write_text('networks = ["localizer"]')
     with pytest.raises(UsageError, match="localizer"):
         load_config(str(tmp_path / "odd.toml"))
+
+
+def test_kept_graders_keep_no_calibration_for_logits_that_were_heard_otherwise(whole: Path) -> None:
+    kept = {
+        networks: TakenNetworks.read(whole, TrainConfig(networks=networks), None) for networks in (("localiser",), ("canal",), ("context",))
+    }
+    assert set(kept["localiser",].calibrations) >= {condition.value for condition in Condition}
+    assert kept["canal",].calibrations == kept["context",].calibrations == {}
+    assert "context" in kept["localiser",].contents
+    assert "context" not in kept["canal",].contents

@@ -26,10 +26,13 @@ CONFIG = TrainConfig(
     canal=GRADER,
     foramen=GRADER,
     subarticular=GRADER,
+    context=GRADER,
 )
 INSTANT = Schedule(steps=1, batch_size=2)
-INSTANT_CONFIG = TrainConfig(name="instant", threads=1, localiser=INSTANT, canal=INSTANT, foramen=INSTANT, subarticular=INSTANT)
-NETWORKS = ("localiser", "canal", "foramen", "subarticular", "junction")
+INSTANT_CONFIG = TrainConfig(
+    name="instant", threads=1, localiser=INSTANT, canal=INSTANT, foramen=INSTANT, subarticular=INSTANT, context=INSTANT
+)
+NETWORKS = ("localiser", "canal", "foramen", "subarticular", "context", "junction")
 """The last is taken from the model that ships."""
 
 
@@ -93,7 +96,7 @@ def test_the_record_says_what_the_run_was_made_of(run: Run) -> None:
     assert (record["seed"], record["folds"]) == (3, 1)
     assert record["data"]["used_studies"] == 11
     assert len(record["data"]["fingerprint"]) == 64
-    assert set(record["seconds"]) == {"index", "train", "held_out"}
+    assert set(record["seconds"]) == {"index", "train", "held_out", "calibration"}
     assert {"lumbargrade", "torch", "onnxruntime", "git_commit"} <= set(record["software"])
     assert record["machine"]["workers"] == 2
     assert str(run.folder.parent) not in json.dumps(record)
@@ -120,6 +123,22 @@ def test_the_same_run_again_repeats_no_stage_and_changes_no_weight(run: Run) -> 
     assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in products} == before
     assert (run.folder / "oof.csv").read_bytes() == out_of_fold
     assert again["held_out"] == run.record["held_out"]
+
+
+def test_the_calibration_is_fitted_on_the_studies_that_are_given_for_it(
+    run: Run, make_data_set: Callable[[Path, int], Path], tmp_path: Path
+) -> None:
+    other, folder = make_data_set(tmp_path / "other", 6), tmp_path / "run"
+    (other / "phantom.json").write_text(json.dumps({"config": "heldout-scanner"}))
+    shutil.copytree(run.folder, folder)
+    (folder / "plan.json").unlink()
+    record = train_run(run.data, folder, CONFIG, RunOptions(folds=1, calibrate_on=(other,), quiet=True), [].append)
+    assert record["data"]["calibration_studies"] == 6
+    assert run.record["data"]["calibration_studies"] == 2
+    assert record["calibration"] != run.record["calibration"]
+    assert record["held_out"]["score_uncalibrated"] == run.record["held_out"]["score_uncalibrated"]
+    with pytest.raises(InputError, match="held out to measure models"):
+        train_run(other, tmp_path / "more", CONFIG, RunOptions(folds=1, quiet=True), [].append)
 
 
 def test_another_configuration_in_the_same_folder_is_refused_and_named(run: Run) -> None:

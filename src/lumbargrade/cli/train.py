@@ -32,6 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start-from", type=Path, metavar="RUN_DIR", help="a model whose localiser is trained on instead of one that knows nothing"
     )
+    parser.add_argument(
+        "--calibrate-on",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DATA_DIR",
+        help="labelled studies, best of another kind, to calibrate the probabilities on (those that were held out)",
+    )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="prepared studies, to share between runs (RUN_DIR/cache)")
 
 
@@ -48,7 +56,13 @@ def run(options: argparse.Namespace) -> int:
     if options.seed is not None:
         config = replace(config, seed=options.seed)
     run_options = RunOptions(
-        options.folds, options.workers or os.cpu_count() or 1, options.cache, options.models, options.start_from, options.quiet
+        options.folds,
+        options.workers or os.cpu_count() or 1,
+        options.cache,
+        options.models,
+        options.start_from,
+        tuple(options.calibrate_on),
+        options.quiet,
     )
     record = train_run(options.data, options.output, config, run_options, _warn)
     print(_summary(record["held_out"], options.output))  # noqa: T201

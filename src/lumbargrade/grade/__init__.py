@@ -5,7 +5,9 @@ competition's metric: the probabilities are those of the patient in hand, not ti
 """
 
 from lumbargrade.grade.calibration import USUAL, Calibration, Logits, Opinion
-from lumbargrade.grade.grading import grade_sites, grade_study, read_sites
+from lumbargrade.grade.doubts import badly_framed, off_site
+from lumbargrade.grade.grading import grade_sites, grade_study
+from lumbargrade.grade.reading import read_sites
 from lumbargrade.grade.site import Site, sites_from_locations, sites_from_points
 from lumbargrade.grade.site_crops import SiteCrops, crop_sites
 
@@ -16,9 +18,11 @@ __all__ = [
     "Opinion",
     "Site",
     "SiteCrops",
+    "badly_framed",
     "crop_sites",
     "grade_sites",
     "grade_study",
+    "off_site",
     "read_sites",
     "sites_from_locations",
     "sites_from_points",

@@ -12,8 +12,8 @@ from lumbargrade.grade.site import Site
 from lumbargrade.grade.slices import NoSlice, SliceChoice, choose_slice
 from lumbargrade.study import Evidence, Instance, Stack, Study
 
-NETWORK_SLICES = 3
-"""The chosen slice and one neighbour on each side."""
+NETWORK_SLICES = 5
+"""The chosen slice and two neighbours on each side."""
 DISTINCT_MM = 0.5
 """Slices nearer to each other than this repeat a position (repeated acquisitions occur) and are no neighbours."""
 NEIGHBOUR_MM = 10.0
@@ -39,7 +39,7 @@ class Crop:
 
     @property
     def network_pixels(self) -> NDArray[np.float32]:
-        """(3, size, size): the middle of it, as the network sees it."""
+        """(5, size, size): the middle of it, as the network sees it."""
         margin, middle = (self.recipe.wide_px - self.recipe.size_px) // 2, len(self.pixels) // 2
         window = slice(margin, margin + self.recipe.size_px)
         return self.pixels[middle - NETWORK_SLICES // 2 : middle + NETWORK_SLICES // 2 + 1, window, window]

@@ -1,29 +1,20 @@
-"""Sites to grades: every crop of a study goes through its condition's network in one batch."""
+"""Sites to grades: crops are cut and read, what the members say is calibrated and averaged."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
 from lumbargrade.errors import ModelFileError
 from lumbargrade.geometry.affine import FloatArray
-from lumbargrade.grade.calibration import Calibration, Logits, Opinion
-from lumbargrade.grade.recipe import LOGITS_OUTPUT, MEASURES, MEASURES_OUTPUT, NETWORK_NAMES, SPREAD_OUTPUT
+from lumbargrade.grade.calibration import Calibration, Opinion
+from lumbargrade.grade.reading import Reading, mean_offsets_mm, read_crops
 from lumbargrade.grade.saliency import find_saliency
 from lumbargrade.grade.site import Site, sites_from_locations
-from lumbargrade.grade.site_crops import SiteCrops, crop_sites, network_inputs, read_network
-from lumbargrade.models import Member, Network
+from lumbargrade.grade.site_crops import SiteCrops, crop_sites
+from lumbargrade.models import Member
 from lumbargrade.study import Grade, LevelLocation, Measurement, Probabilities, Study
 from lumbargrade.terms import FINDINGS, SEVERITIES, Condition, Finding, Severity
-
-
-class Reading(NamedTuple):
-    """What a network says of a finding: raw logits, and the measurements that it was taught, by name; and what was counted."""
-
-    logits: Logits
-    measurements: dict[str, Measurement]
-    openness: float
 
 
 def grade_study(
@@ -57,13 +48,14 @@ def grade_sites(
 ) -> tuple[Grade, ...]:
     """The 25 grades in the order of ``FINDINGS``, read at given sites; ``why_absent`` gives the reason of a finding without a site.
 
+    Where the model hears findings together, a grade also depends on which others there are.
+
     Raises:
         ModelFileError: a member lacks a network or its calibration.
     """
     if not members:
         raise ModelFileError("a model needs at least one member")
-    crops = crop_sites(study, sites)
-    opinions = [_run_networks(crops, member.networks) for member in members]
+    crops, opinions = read_crops(crop_sites(study, sites), [member.networks for member in members])
     floors = {
         condition: float(np.mean([_calibration(member, condition).set_floor for member in members]))
         for condition in {finding.condition for finding in opinions[0]}
@@ -71,29 +63,6 @@ def grade_sites(
     voices = list(zip(members, opinions, strict=True))
     grades = (_grade(finding, crops.get(finding), voices, floors, why_absent) for finding in FINDINGS)
     return tuple(_explained(grade, crops, members) for grade in grades) if explain else tuple(grades)
-
-
-def read_sites(study: Study, sites: Mapping[Finding, Site], networks: Mapping[str, Network]) -> dict[Finding, Reading]:
-    """The uncalibrated reading of every finding that can be graded; for fitting a calibration on held-out studies."""
-    return _run_networks(crop_sites(study, sites), networks)
-
-
-def _run_networks(crops: Mapping[Finding, SiteCrops], networks: Mapping[str, Network]) -> dict[Finding, Reading]:
-    readings: dict[Finding, Reading] = {}
-    for condition, name in NETWORK_NAMES.items():
-        findings = [finding for finding, found in crops.items() if finding.condition is condition and found.best]
-        if not findings:
-            continue
-        if name not in networks:
-            raise ModelFileError(f"the model has no network {name!r}; it has {', '.join(sorted(networks)) or 'none'}")
-        outputs = read_network(networks[name], condition, network_inputs(condition, [crops[finding] for finding in findings]))
-        for row, finding in enumerate(findings):
-            measurements = {}
-            if MEASURES_OUTPUT in outputs:
-                pairs = zip(outputs[MEASURES_OUTPUT][row].tolist(), outputs[SPREAD_OUTPUT][row].tolist(), strict=True)
-                measurements = {measure: Measurement(*pair) for measure, pair in zip(MEASURES[condition], pairs, strict=True)}
-            readings[finding] = Reading(Logits(*outputs[LOGITS_OUTPUT][row].tolist()), measurements, crops[finding].openness)
-    return readings
 
 
 def _calibration(member: Member, condition: Condition, opinion: Opinion = Opinion.BOTH) -> Calibration:
@@ -123,6 +92,7 @@ def _grade(
         _prediction_set(probabilities, floors[finding.condition]),
         _joined([reading.measurements for _, reading in spoken]),
         {part.name.lower(): _mean_opinion(finding.condition, spoken, part) for part in parts},
+        offset_mm=max((offset for offset in mean_offsets_mm([reading for _, reading in spoken]) if offset is not None), default=None),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lumbargrade.geometry.resample import box_mean
 from lumbargrade.grade.crop import Crop
@@ -47,15 +48,15 @@ WINDOWS: dict[CropRecipe, Window] = {
 
 def openness(crops: Sequence[Crop]) -> float:
     """The bright share of a site over the usual one: the mean of what its pictures show, of which there is at least one."""
-    return float(np.mean([bright_share(crop) / WINDOWS[crop.recipe].usual for crop in crops]))
+    return float(np.mean([bright_share(crop.pixels, crop.recipe) / WINDOWS[crop.recipe].usual for crop in crops]))
 
 
-def bright_share(crop: Crop) -> float:
-    """0..1, the share of bright pixels in the recipe's window, on the chosen slice alone."""
-    window, count = WINDOWS[crop.recipe], crop.recipe.wide_px
-    place = (np.arange(count) - (count - 1) / 2) * crop.recipe.spacing_mm
+def bright_share(pixels: NDArray[np.float32], recipe: CropRecipe) -> float:
+    """0..1, the share of bright pixels in the recipe's window, on the middle one of (slices, wide, wide) alone."""
+    window, count = WINDOWS[recipe], recipe.wide_px
+    place = (np.arange(count) - (count - 1) / 2) * recipe.spacing_mm
     across, down = place[None], place[:, None]
-    picture = box_mean(crop.pixels[len(crop.pixels) // 2], 3, (0, 1))
+    picture = box_mean(pixels[len(pixels) // 2], 3, (0, 1))
     dark, bright = np.percentile(picture[across**2 + down**2 <= REFERENCE_MM**2], [window.dark_percentile, BRIGHT_PERCENTILE])
     (x, y), (width, height) = window.center_mm, window.radii_mm
     inside = ((across - x) / width) ** 2 + ((down - y) / height) ** 2 <= 1

@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lumbargrade.grade.crop import Crop, crop_site
+from lumbargrade.grade.crop import NETWORK_SLICES, Crop, crop_site
 from lumbargrade.grade.openness import openness
-from lumbargrade.grade.recipe import PRESENT_INPUT, RECIPES
+from lumbargrade.grade.recipe import OFFSET_OUTPUT, PRESENT_INPUT, RECIPES
 from lumbargrade.grade.site import Site
 from lumbargrade.grade.slices import NoSlice
 from lumbargrade.models import Network
@@ -50,11 +50,11 @@ def crop_sites(study: Study, sites: Mapping[Finding, Site]) -> dict[Finding, Sit
 
 
 def network_inputs(condition: Condition, batch: Sequence[SiteCrops]) -> dict[str, NDArray[np.float32]]:
-    """Named float32 inputs of a condition's network: (n, 3, size, size) per picture, blank where absent, and which are present."""
+    """Named float32 inputs of a condition's network: (n, 5, size, size) per picture, blank where absent, and which are present."""
     inputs: dict[str, NDArray[np.float32]] = {}
     present = np.zeros((len(batch), len(RECIPES[condition])), np.float32)
     for column, recipe in enumerate(RECIPES[condition]):
-        pictures = np.zeros((len(batch), 3, recipe.size_px, recipe.size_px), np.float32)
+        pictures = np.zeros((len(batch), NETWORK_SLICES, recipe.size_px, recipe.size_px), np.float32)
         for row, site_crops in enumerate(batch):
             crop = site_crops.crops[column]
             if isinstance(crop, Crop):
@@ -69,7 +69,14 @@ def read_network(network: Network, condition: Condition, inputs: dict[str, NDArr
     if condition.is_paired:
         return outputs
     mirrored = network.run(**_mirrored(condition, inputs))
+    if OFFSET_OUTPUT in mirrored:
+        mirrored[OFFSET_OUTPUT] = mirrored[OFFSET_OUTPUT] * np.array(reflected_axes(condition), np.float32)
     return {name: np.asarray((output + mirrored[name]) / 2, np.float32) for name, output in outputs.items()}
+
+
+def reflected_axes(condition: Condition) -> list[tuple[float, float]]:
+    """What happens to places along columns and rows of each of a condition's pictures when the patient is reflected left to right."""
+    return [(1.0 if recipe.role.is_sagittal else -1.0, 1.0) for recipe in RECIPES[condition]]
 
 
 def _mirrored(condition: Condition, inputs: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:

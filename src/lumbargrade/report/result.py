@@ -64,6 +64,7 @@ def finding_entry(grade: Grade) -> dict[str, Any]:
         "measurements": {
             name: {"value": round(each.value, 3), "spread": round(each.spread, 3)} for name, each in grade.measurements.items()
         },
+        "offset_mm": None if grade.offset_mm is None else round(grade.offset_mm, 1),
         "evidence": _evidence_entry(grade.evidence) if grade.evidence else None,
     }
 

@@ -16,7 +16,7 @@ _MEASURE_WORDS = {
     "recess_area_mm2": ("recess", "mm²"),
 }
 """Before and after the number of each measurement."""
-_OPINION_WORDS = {"network": "network alone", "measured": "bright pixels alone"}
+_OPINION_WORDS = {"network": "networks alone", "measured": "bright pixels alone"}
 SEVERITY_SIGNS = {Severity.NORMAL_MILD: "○", Severity.MODERATE: "◐", Severity.SEVERE: "●"}
 ROLE_WORDS = {
     SeriesRole.SAGITTAL_T1: "Sagittal T1",

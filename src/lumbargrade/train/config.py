@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from lumbargrade.errors import UsageError
+from lumbargrade.grade.context import CONTEXT
 from lumbargrade.grade.recipe import NETWORK_NAMES
 from lumbargrade.localise import JUNCTION, LOCALISER
 
-NETWORKS = (LOCALISER, *NETWORK_NAMES.values(), JUNCTION)
-"""The networks of a member; the one that takes longest comes first. The last needs synthetic studies and a localiser that is trained."""
+NETWORKS = (LOCALISER, *NETWORK_NAMES.values(), CONTEXT, JUNCTION)
+"""The networks of a member; the one that takes longest comes first. The context learns from graders that are trained, and the junction from
+a localiser that is, on synthetic studies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class TrainConfig:
     canal: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
     foramen: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
     subarticular: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
-
+    context: Schedule = field(default_factory=lambda: Schedule(steps=2000, batch_size=64, weight_decay=0.02, average_decay=0.995))
     junction: Schedule = field(default_factory=lambda: Schedule(steps=1000, batch_size=64, weight_decay=0.05))
 
     def __post_init__(self) -> None:
@@ -54,8 +56,9 @@ class TrainConfig:
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """The networks that are taken from another model."""
-        return tuple(name for name in NETWORKS if name not in self.networks)
+        """The networks that are taken from another model; what knows graders by what they say is not taken without them."""
+        are_other = any(name in self.networks for name in NETWORK_NAMES.values())
+        return tuple(name for name in NETWORKS if name not in self.networks and not (name == CONTEXT and are_other))
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "networks": list(self.networks)}

@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -67,20 +68,28 @@ class LabelledData:
         return StudyLabels(study_ids, self.labels.severities[[rows[study_id] for study_id in study_ids]])
 
 
-def open_labelled_data(path: Path) -> LabelledData:
+class Purpose(Enum):
+    """What labelled studies are for. Networks may not learn from a held-out phantom; a calibration may, which is a few numbers."""
+
+    TRAINING = "training"
+    CALIBRATION = "calibration"
+
+
+def open_labelled_data(path: Path, purpose: Purpose = Purpose.TRAINING) -> LabelledData:
     """Read the tables of a data set and look at its files' names and sizes; no picture is opened.
 
     Raises:
-        InputError: no data set, one of a held-out phantom, a table is missing or unusable, or no labelled study has coordinates.
+        InputError: no data set, one of a held-out phantom to train on, a table is missing or unusable, or no labelled study has
+            coordinates.
     """
     data_set = open_data_set(path)
     held_out = held_out_phantom(data_set)
-    if held_out is not None:
+    if held_out is not None and purpose is Purpose.TRAINING:
         raise InputError(f"{path}: made with the phantom configuration {held_out}, which is held out to measure models; train on another")
     tables = (data_set.labels_path, data_set.coordinates_path, data_set.series_path(Split.TRAIN))
     for table in tables:
         if not table.is_file():
-            raise InputError(f"{table}: no such table; training needs {', '.join(each.name for each in tables)}")
+            raise InputError(f"{table}: no such table; {purpose.value} needs {', '.join(each.name for each in tables)}")
     labels, roles = read_labels(tables[0]), read_series_roles(tables[2])
     coordinates: dict[int, list[LabelCoordinate]] = defaultdict(list)
     for point in read_coordinates(tables[1]):
@@ -98,7 +107,8 @@ def open_labelled_data(path: Path) -> LabelledData:
         if study_id in coordinates
     }
     if not studies:
-        raise InputError(f"{tables[1]}: no coordinate of any study of {tables[0].name}; training needs to know where the findings are")
+        problem = f"no coordinate of any study of {tables[0].name}"
+        raise InputError(f"{tables[1]}: {problem}; {purpose.value} needs to know where the findings are")
     return LabelledData(labels, studies, _fingerprint(data_set, tables))
 
 

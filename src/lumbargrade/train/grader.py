@@ -10,27 +10,32 @@ from torch.nn import functional
 
 from lumbargrade.errors import InputError
 from lumbargrade.grade.recipe import NETWORK_NAMES, RECIPES
+from lumbargrade.grade.site_crops import reflected_axes
 from lumbargrade.terms import Condition
 from lumbargrade.train.config import Schedule
 from lumbargrade.train.grader_augment import NO_JITTER, FramingJitter, frame, vary_appearance
-from lumbargrade.train.grader_network import DoubleViewGrader, Reading, Scale, build_grader
+from lumbargrade.train.grader_network import OFFSET_UNIT_MM, DoubleViewGrader, Reading, Scale, build_grader
 from lumbargrade.train.grader_samples import GraderSamples
 from lumbargrade.train.loop import fit
 
 DRAWN_WEIGHTS = torch.tensor([1.0, 2.0, 4.0])
 """How much more often a moderate and a severe sample is drawn than a normal one: the emphasis of the competition's metric."""
-VIEW_DROPPED = 0.15
+VIEW_DROPPED = 0.3
 """Probability that the first of two views is withheld, and as much for the second: either must do alone."""
 MEASURES_WEIGHT = 0.3
 """How much the measures count beside the grades: they are there to teach what a grade rests on."""
+OFFSETS_WEIGHT = 0.5
+GRADED_WITHIN_MM = 8.0
+"""A picture whose site lies farther from its middle teaches no grade."""
 PREDICTED_AT_ONCE = 128
 
 
 class GraderBatch(NamedTuple):
-    """Pictures per recipe, (n, recipes) presence, (n, 3) targets, (n, 3) what to add to logits in the loss, and (n, measures) scaled
-    measures with NaN where they are not known."""
+    """Pictures per recipe and (n, recipes, 2) where their sites lie, mm; (n, recipes) presence, (n, 3) targets, (n, 3) what to add to
+    logits in the loss, and (n, measures) scaled measures with NaN where they are not known."""
 
     pictures: tuple[Tensor, ...]
+    offsets_mm: Tensor
     present: Tensor
     targets: Tensor
     emphasis: Tensor
@@ -67,19 +72,24 @@ def train_grader(
     return network
 
 
-def sample_logits(network: nn.Module, samples: GraderSamples) -> NDArray[np.float64]:
-    """(n, 3) raw logits of crops as they are, for a calibration on samples that the network was not trained on."""
+def plain_inputs(samples: GraderSamples, rows: slice) -> list[Tensor]:
+    """A network's inputs of some samples as they are: neither framed anew nor varied."""
     generator = torch.Generator()
+    pictures = [
+        frame(torch.from_numpy(crops[rows]), recipe, NO_JITTER, generator).pictures
+        for crops, recipe in zip(samples.crops, RECIPES[samples.condition], strict=True)
+    ]
+    return pictures if len(pictures) == 1 else [*pictures, torch.from_numpy(samples.present[rows]).float()]
+
+
+def sample_logits(network: nn.Module, samples: GraderSamples) -> NDArray[np.float64]:
+    """(n, 3) raw logits of crops as they are."""
     parts = []
     network.eval()
     with torch.inference_mode():
         for start in range(0, len(samples), PREDICTED_AT_ONCE):
-            rows = torch.arange(start, min(start + PREDICTED_AT_ONCE, len(samples)))
-            pictures = tuple(
-                frame(_rows(crops, rows), recipe, NO_JITTER, generator)
-                for crops, recipe in zip(samples.crops, RECIPES[samples.condition], strict=True)
-            )
-            parts.append(_forward(network, pictures, torch.from_numpy(samples.present)[rows].float()).logits.double().numpy())
+            inputs = plain_inputs(samples, slice(start, start + PREDICTED_AT_ONCE))
+            parts.append(network(*inputs).logits.double().numpy())
     return np.concatenate(parts) if parts else np.zeros((0, 3))
 
 
@@ -97,26 +107,31 @@ class _BatchMaker:
 
     def next_batch(self, step: int) -> GraderBatch:
         rows = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=self.generator)
-        pictures = tuple(
-            vary_appearance(frame(_rows(crops, rows), recipe, FramingJitter(), self.generator), self.generator)
+        framed = [
+            frame(_rows(crops, rows), recipe, FramingJitter(), self.generator)
             for crops, recipe in zip(self.samples.crops, RECIPES[self.samples.condition], strict=True)
-        )
+        ]
+        pictures = tuple(vary_appearance(each.pictures, self.generator) for each in framed)
+        offsets = torch.stack([each.offsets_mm for each in framed], 1)
         present = self.present[rows]
         if len(pictures) > 1:
-            pictures = _mirror_patients(pictures, self.generator)
+            pictures, offsets = _mirror_patients(pictures, offsets, self.generator)
             present = _withhold_views(present, self.generator)
-        return GraderBatch(pictures, present, self.targets[rows], self.is_label[rows] * DRAWN_WEIGHTS.log(), self.measures[rows])
+        emphasis = self.is_label[rows] * DRAWN_WEIGHTS.log()
+        return GraderBatch(pictures, offsets, present, self.targets[rows], emphasis, self.measures[rows])
 
 
 def _rows(crops: NDArray[np.uint8], rows: Tensor) -> Tensor:
     return torch.from_numpy(crops[rows.numpy()])
 
 
-def _mirror_patients(pictures: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
+def _mirror_patients(pictures: tuple[Tensor, ...], offsets: Tensor, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
     """The canal has no side: every other patient is mirrored, which reverses sagittal slices and axial columns alike."""
     sagittal, axial = pictures
     mirrored = torch.rand(len(sagittal), 1, 1, 1, generator=generator) < 0.5
-    return torch.where(mirrored, sagittal.flip(1), sagittal), torch.where(mirrored, axial.flip(3), axial)
+    reflected = offsets * torch.tensor(reflected_axes(Condition.SPINAL_CANAL_STENOSIS))
+    chosen = torch.where(mirrored, sagittal.flip(1), sagittal), torch.where(mirrored, axial.flip(3), axial)
+    return chosen, torch.where(mirrored[:, :, :, 0], reflected, offsets)
 
 
 def _withhold_views(present: Tensor, generator: torch.Generator) -> Tensor:
@@ -133,12 +148,19 @@ def _forward(network: nn.Module, pictures: tuple[Tensor, ...], present: Tensor) 
 
 
 def _loss(network: nn.Module, batch: GraderBatch) -> Tensor:
-    """Cross-entropy of the grades, and the negative log likelihood of the measures that are known."""
+    """Cross-entropy of the grades, the negative log likelihood of the measures that are known, and the error of the offsets.
+
+    What lies in a picture that is framed far off is neither to be graded nor measured.
+    """
     reading = _forward(network, batch.pictures, batch.present)
-    grades = functional.cross_entropy(reading.logits + batch.emphasis, batch.targets)
-    known = batch.measures.isfinite()
+    is_seen = ((batch.offsets_mm.norm(dim=2) <= GRADED_WITHIN_MM) | (batch.present == 0)).all(1)
+    errors = functional.cross_entropy(reading.logits + batch.emphasis, batch.targets, reduction="none")
+    grades: Tensor = (errors * is_seen).sum() / is_seen.sum().clamp(min=1)
+    misplaced = functional.smooth_l1_loss(reading.offsets, batch.offsets_mm / OFFSET_UNIT_MM, beta=0.2, reduction="none").mean(2)
+    grades = grades + OFFSETS_WEIGHT * (misplaced * batch.present).sum() / batch.present.sum()
+    known = batch.measures.isfinite() & is_seen[:, None]
     if not known.any():
         return grades
     errors = (torch.where(known, batch.measures, 0) - reading.measures) ** 2
     likelihoods = (errors * torch.exp(-reading.log_variances) + reading.log_variances) / 2
-    return grades + MEASURES_WEIGHT * (likelihoods * known).sum() / known.sum()
+    return torch.as_tensor(grades + MEASURES_WEIGHT * (likelihoods * known).sum() / known.sum())

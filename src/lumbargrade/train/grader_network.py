@@ -1,10 +1,11 @@
-"""The grading networks: one small 2.5-D convolutional network per condition, and their export.
+"""The grading networks: one small convolutional network per condition with attention over slices, and their export.
 
-Input pictures are (n, 3, size, size): the slices are the channels. Each picture is standardised inside the network, so training and use
-cannot differ in it and the brightness scale of the input does not matter. A network says how likely each severity is, and estimates what
-the phantom measures of a finding, as a normal distribution.
+Input pictures are (n, 5, size, size): the chosen slice and two on each side. Each picture is standardised inside the network, so training
+and use cannot differ in it and the brightness scale of the input does not matter. A network says how likely each severity is, and estimates
+what the phantom measures of a finding, as a normal distribution, and where in the picture its site lies.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,14 +13,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from lumbargrade.grade.crop import NETWORK_SLICES
-from lumbargrade.grade.recipe import LOGITS_OUTPUT, MEASURES, MEASURES_OUTPUT, PRESENT_INPUT, RECIPES, SPREAD_OUTPUT
+from lumbargrade.grade.recipe import LOGITS_OUTPUT, MEASURES, MEASURES_OUTPUT, OFFSET_OUTPUT, PRESENT_INPUT, RECIPES, SPREAD_OUTPUT
 from lumbargrade.terms import SEVERITIES, Condition
 from lumbargrade.train.export import export_onnx
 
+WINDOW_SLICES = 3
+WINDOWS = NETWORK_SLICES - WINDOW_SLICES + 1
 STRIDE = 16
+OFFSET_UNIT_MM = 10.0
 DROPOUT = 0.3
+ATTENTION_HIDDEN = 16
 HIDDEN = 48
 LOG_VARIANCES = (-6.0, 4.0)
 """Of estimates, in units of the variance between findings: beyond, one finding would outweigh the others, or none count."""
@@ -49,16 +55,18 @@ class ResidualBlock(nn.Module):
 
 
 class CropEncoder(nn.Module):
-    """(n, 3, size, size) pictures to (n, hidden) features.
+    """(n, 5, size, size) pictures to (n, hidden) features, and (n, 2) offsets of the site in ``OFFSET_UNIT_MM``.
 
-    Pooling over the picture says what is there; a few channels kept in place say where, which matters for one-sided disease.
+    Each window of three neighbouring slices, as channels, goes through the same convolutions. Pooling over the picture says what is there;
+    a few channels kept in place say where, which matters for one-sided disease. Attention then weighs the windows (Ilse, Tomczak and
+    Welling, ICML 2018), since the slice that shows a finding best may be the one beside.
     """
 
     def __init__(self, size_px: int, widths: tuple[int, int, int, int], place_channels: int, hidden: int) -> None:
         super().__init__()
         first, second, third, last = widths
         self.trunk = nn.Sequential(
-            _convolution(NETWORK_SLICES, first, 5, 2),
+            _convolution(WINDOW_SLICES, first, 5, 2),
             _convolution(first, second, 3, 2),
             ResidualBlock(second),
             _convolution(second, third, 3, 2),
@@ -69,25 +77,35 @@ class CropEncoder(nn.Module):
         self.place = nn.Conv2d(last, place_channels, 1)
         cells = -(-size_px // STRIDE)
         self.dropout = nn.Dropout(DROPOUT)
-        self.features = nn.Linear(2 * last + place_channels * cells * cells, hidden)
+        described = 2 * last + place_channels * cells * cells
+        self.attention = nn.Sequential(nn.Linear(described, ATTENTION_HIDDEN), nn.Tanh(), nn.Linear(ATTENTION_HIDDEN, 1))
+        self.middle_first = nn.Parameter(functional.one_hot(torch.tensor(WINDOWS // 2), WINDOWS).float()[:, None])
+        self.features = nn.Linear(described, hidden)
+        self.offset = nn.Linear(described, 2)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        maps = self.trunk(_standardised(pictures))
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        slices = _standardised(pictures)
+        windows = torch.stack([slices[:, start : start + WINDOW_SLICES] for start in range(WINDOWS)], 1).flatten(0, 1)
+        maps = self.trunk(windows)
         placed = torch.relu(self.place(maps)).flatten(1)
-        pooled = torch.cat([maps.mean((2, 3)), maps.amax((2, 3)), placed], 1)
-        return torch.as_tensor(self.features(self.dropout(pooled)))
+        described = torch.cat([maps.mean((2, 3)), maps.amax((2, 3)), placed], 1).reshape(-1, WINDOWS, self.features.in_features)
+        shares = torch.softmax(self.attention(described) + self.middle_first, 1)
+        chosen = self.dropout((shares * described).sum(1))
+        return self.features(chosen), self.offset(chosen)
 
 
 class Reading(NamedTuple):
-    """(n, 3) logits; (n, measures) estimates and the logarithms of their variances, both in ``Scale`` units."""
+    """(n, 3) logits; (n, measures) estimates and the logarithms of their variances, both in ``Scale`` units; and (n, pictures, 2) where
+    the site lies from the middle of each picture, in ``OFFSET_UNIT_MM``."""
 
     logits: Tensor
     measures: Tensor
     log_variances: Tensor
+    offsets: Tensor
 
 
 class ReadingHead(nn.Module):
-    """(n, hidden) features to a ``Reading``."""
+    """(n, hidden) features, and what is known of the offsets, to a ``Reading``."""
 
     def __init__(self, hidden: int, measures: int) -> None:
         super().__init__()
@@ -95,10 +113,10 @@ class ReadingHead(nn.Module):
         self.grade = nn.Linear(hidden, len(SEVERITIES))
         self.measure = nn.Linear(hidden, 2 * measures)
 
-    def forward(self, features: Tensor) -> Reading:
+    def forward(self, features: Tensor, offsets: Tensor) -> Reading:
         shared = self.shared(features)
         measures, log_variances = self.measure(shared).chunk(2, 1)
-        return Reading(self.grade(shared), measures, log_variances.clamp(*LOG_VARIANCES))
+        return Reading(self.grade(shared), measures, log_variances.clamp(*LOG_VARIANCES), offsets)
 
 
 class SingleViewGrader(nn.Module):
@@ -110,7 +128,8 @@ class SingleViewGrader(nn.Module):
         self.head = ReadingHead(HIDDEN, measures)
 
     def forward(self, pictures: Tensor) -> Reading:
-        reading: Reading = self.head(self.encoder(pictures))
+        features, offset = self.encoder(pictures)
+        reading: Reading = self.head(features, offset[:, None])
         return reading
 
 
@@ -128,8 +147,10 @@ class DoubleViewGrader(nn.Module):
         self.head = ReadingHead(HIDDEN, measures)
 
     def forward(self, first: Tensor, second: Tensor, present: Tensor) -> Reading:
-        fused = self.first(first) * present[:, :1] + self.second(second) * present[:, 1:] + self.views(present)
-        reading: Reading = self.head(fused)
+        first_features, first_offset = self.first(first)
+        second_features, second_offset = self.second(second)
+        fused = first_features * present[:, :1] + second_features * present[:, 1:] + self.views(present)
+        reading: Reading = self.head(fused, torch.stack([first_offset, second_offset], 1))
         return reading
 
 
@@ -147,7 +168,7 @@ class Scale(NamedTuple):
 
 
 class _Measuring(nn.Module):
-    """A trained network whose estimates and their deviations are in the measures' own units."""
+    """A trained network whose estimates and their deviations are in the measures' own units and in millimetres."""
 
     mean: Tensor
     deviation: Tensor
@@ -158,20 +179,22 @@ class _Measuring(nn.Module):
         self.register_buffer("mean", torch.from_numpy(scale.mean))
         self.register_buffer("deviation", torch.from_numpy(scale.deviation))
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         reading = self.network(*inputs)
-        return reading.logits, reading.measures * self.deviation + self.mean, torch.exp(reading.log_variances / 2) * self.deviation
+        measures, spread = reading.measures * self.deviation + self.mean, torch.exp(reading.log_variances / 2) * self.deviation
+        return reading.logits, reading.offsets * OFFSET_UNIT_MM, measures, spread
 
 
 class _Grading(nn.Module):
-    """A trained network's logits alone."""
+    """A trained network's logits and offsets alone."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return torch.as_tensor(self.network(*inputs).logits)
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        reading = self.network(*inputs)
+        return reading.logits, reading.offsets * OFFSET_UNIT_MM
 
 
 def build_grader(condition: Condition) -> nn.Module:
@@ -181,8 +204,12 @@ def build_grader(condition: Condition) -> nn.Module:
     return SingleViewGrader(sizes[0], measures) if len(sizes) == 1 else DoubleViewGrader(sizes[0], sizes[1], measures)
 
 
-def export_grader(network: nn.Module, condition: Condition, path: Path, scale: Scale | None) -> None:
+def export_grader(
+    network: nn.Module, condition: Condition, path: Path, scale: Scale | None, compared_on: Sequence[Tensor] | None = None
+) -> None:
     """Write a condition's network as ONNX with the input and output names that ``grade`` uses; without a scale it estimates no measures.
+
+    ``compared_on`` are the network's inputs on which torch and ONNX Runtime are compared, noise if None.
 
     Raises:
         ModelFileError: the file does not give torch's outputs.
@@ -194,13 +221,14 @@ def export_grader(network: nn.Module, condition: Condition, path: Path, scale: S
     }
     if len(inputs) > 1:
         inputs[PRESENT_INPUT] = torch.ones(2, len(RECIPES[condition]))
-    outputs = [LOGITS_OUTPUT, MEASURES_OUTPUT, SPREAD_OUTPUT] if scale else [LOGITS_OUTPUT]
+    outputs = [LOGITS_OUTPUT, OFFSET_OUTPUT, *((MEASURES_OUTPUT, SPREAD_OUTPUT) if scale else ())]
     exported = _Measuring(network, scale) if scale else _Grading(network)
-    export_onnx(exported, path, inputs, outputs, {name: {0: "findings"} for name in (*inputs, *outputs)})
+    axes = {name: {0: "findings"} for name in (*inputs, *outputs)}
+    export_onnx(exported, path, inputs, outputs, axes, dict(zip(inputs, compared_on, strict=True)) if compared_on else None)
 
 
 def _standardised(pictures: Tensor) -> Tensor:
-    """Each picture to mean 0 and standard deviation 1 over its three slices together; in float32 even under autocast."""
+    """Each picture to mean 0 and standard deviation 1 over its slices together; in float32 even under autocast."""
     pictures = pictures.float()
     centred = pictures - pictures.mean((1, 2, 3), keepdim=True)
     return centred / (centred.square().mean((1, 2, 3), keepdim=True) + 1e-6).sqrt()

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumbargrade.competition.truth import FindingTruth
-from lumbargrade.grade.crop import Crop, cut_crop
+from lumbargrade.grade.crop import NETWORK_SLICES, Crop, cut_crop
 from lumbargrade.grade.recipe import MEASURES, RECIPES, CropRecipe
 from lumbargrade.grade.site import Site, sites_from_points
 from lumbargrade.grade.slices import NoSlice, SliceChoice, choose_slice
@@ -15,7 +15,7 @@ from lumbargrade.study import Study
 from lumbargrade.terms import FINDING_INDEX, FINDINGS, SEVERITIES, Condition, Finding, Severity
 from lumbargrade.train.landmarks import Landmark, StudyLandmarks
 
-TRAINING_SLICES = 5
+TRAINING_SLICES = NETWORK_SLICES + 2
 """One more on each side than the network sees, so that training can miss the slice by one."""
 
 
@@ -24,7 +24,7 @@ class GraderSamples:
     """Labelled crops of one condition.
 
     Attributes:
-        crops: per recipe of the condition (n, 5, wide, wide) uint8, 0 where that picture is absent.
+        crops: per recipe of the condition (n, 7, wide, wide) uint8, 0 where that picture is absent.
         present: (n, recipes) bool.
         severities: (n,) int64, the value of ``Severity``.
         targets: (n, 3) float32, how likely a reader gives each severity: known of synthetic patients, else 1 for the label.

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import torch
 
+from lumbargrade.grade.context import CONTEXT
 from lumbargrade.grade.recipe import NETWORK_NAMES
 from lumbargrade.localise import JUNCTION, LOCALISER
 from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.terms import Condition
 from lumbargrade.train.config import NETWORKS, Schedule, TrainConfig
+from lumbargrade.train.context import export_context, hear_studies, train_context
 from lumbargrade.train.data_set import LabelledStudy
-from lumbargrade.train.grader import train_grader
+from lumbargrade.train.grader import plain_inputs, train_grader
 from lumbargrade.train.grader_network import Scale, export_grader
 from lumbargrade.train.junction import export_junction, read_junctions, train_junction
 from lumbargrade.train.localiser import train_localiser
@@ -21,7 +23,9 @@ from lumbargrade.train.localiser_network import export_localiser
 from lumbargrade.train.study_cache import StudyCache
 
 MOST_AT_ONCE = 4
-"""Networks trained at once: each holds its samples in memory, up to 3 GB for a thousand studies."""
+"""Networks trained at once: each holds its samples in memory, up to 4 GB for a thousand studies."""
+COMPARED = 1000
+"""Samples on which an exported grader is compared with torch's."""
 _CONDITIONS = {name: condition for condition, name in NETWORK_NAMES.items()}
 
 
@@ -70,10 +74,10 @@ def train_members(
 
     Raises:
         ModelFileError: an exported network does not give torch's outputs.
-        InputError: the junction's network is asked for where nothing is known of junctions.
+        InputError: the junction's network is asked for where nothing is known of junctions, or the context where nothing can be read.
     """
     absent = [(member, name) for member in members for name in config.networks if not (weights / member.files[name]).is_file()]
-    missing = [(member, name) for member, name in absent if name != JUNCTION]
+    missing = [(member, name) for member, name in absent if name not in (CONTEXT, JUNCTION)]
     at_once = max(1, min(workers, len(missing), MOST_AT_ONCE))
     tasks = [
         _NetworkTask(
@@ -93,9 +97,15 @@ def train_members(
     ]
     for _ in run_side_by_side(_train_network, tasks, at_once):
         pass
+    torch.set_num_threads(cores(config))
+    for member in (member for member, name in absent if name == CONTEXT):
+        label = _label(CONTEXT, member, members)
+        files = {name: weights / member.files[name] for name in NETWORK_NAMES.values()}
+        heard = hear_studies(files, cache, member.training, member.seed, f"{label}: studies", cores(config), quiet)
+        context = train_context(heard, config.context, member.seed, quiet, label)
+        export_context(context, weights / member.files[CONTEXT], heard)
     for member in (member for member, name in absent if name == JUNCTION):
         known = [studies[study_id] for study_id in member.training]
-        torch.set_num_threads(cores(config))
         label = _label(JUNCTION, member, members)
         junctions = read_junctions(known, weights / member.files[LOCALISER], f"{label}: studies", workers, quiet)
         network = train_junction(junctions, config.junction, member.seed, quiet, label)
@@ -116,4 +126,4 @@ def _train_network(task: _NetworkTask) -> None:
         condition: Condition = _CONDITIONS[task.name]
         crops = task.cache.grader_samples(condition, task.study_ids)
         network = train_grader(condition, crops, task.schedule, task.seed, task.quiet, label=task.label, line=task.line)
-        export_grader(network, condition, task.path, Scale.of(crops.measures))
+        export_grader(network, condition, task.path, Scale.of(crops.measures), plain_inputs(crops, slice(COMPARED)))

@@ -1,5 +1,6 @@
 """What a run is worth on its held-out studies: calibrations, scores as in the competition, and how far the localiser is off."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,18 @@ FAR_MM = 8.0
 _COLUMNS = {condition: np.array([finding.condition is condition for finding in FINDINGS]) for condition in Condition}
 
 
-def fit_on(held_out: HeldOutStudies, labels: StudyLabels) -> dict[str, dict[str, float]]:
-    """Each condition's calibration, from all its labelled and graded findings; ``labels`` are those of the same studies in order."""
-    usable = ~np.ma.getmaskarray(held_out.logits)[..., 0] & ~np.ma.getmaskarray(labels.severities)
-    pairs = {}
+def fit_on(parts: Sequence[tuple[HeldOutStudies, StudyLabels]]) -> dict[str, dict[str, float]]:
+    """Each condition's calibration, from all its labelled and graded findings; labels are those of the same studies in order."""
+    samples = {}
     for condition, columns in _COLUMNS.items():
-        chosen = usable & columns
-        pairs[condition] = held_out.logits.data[chosen], held_out.openness[chosen], labels.severities.data[chosen].astype(np.int64)
-    return fit_calibrations(pairs)
+        logits, openness, severities = [], [], []
+        for found, labels in parts:
+            chosen = ~np.ma.getmaskarray(found.logits)[..., 0] & ~np.ma.getmaskarray(labels.severities) & columns
+            logits.append(found.logits.data[chosen])
+            openness.append(found.openness[chosen])
+            severities.append(labels.severities.data[chosen].astype(np.int64))
+        samples[condition] = np.concatenate(logits), np.concatenate(openness), np.concatenate(severities)
+    return fit_calibrations(samples)
 
 
 def tilted_scores(held_out: HeldOutStudies, calibrations: dict[str, dict[str, float]]) -> SubmissionScores:
@@ -43,8 +48,8 @@ def tilted_scores(held_out: HeldOutStudies, calibrations: dict[str, dict[str, fl
 def describe(held_out: HeldOutStudies, labels: StudyLabels, calibrations: dict[str, dict[str, float]]) -> dict[str, Any]:
     """The numbers for ``run.json``.
 
-    ``score`` is that of the calibrated predictions. The calibration's nine numbers are fitted on these very studies, so with few of them
-    the score flatters; ``score_uncalibrated`` does not.
+    ``score`` is that of the calibrated predictions. Where the calibration is fitted on these very studies, the score flatters with few of
+    them; ``score_uncalibrated`` does not.
     """
     neutral = {condition.value: Calibration().as_parameters() for condition in Condition}
     graded = ~np.ma.getmaskarray(held_out.logits)[..., 0]

@@ -6,7 +6,7 @@ A stage whose product is there is not repeated, so an interrupted run goes on wh
     members.json                which studies each member learns from and which are held out
     cache/<study_id>.npz        prepared studies (elsewhere if so asked)
     weights/                    the networks and their manifest: a model
-    held_out/fold-<k>.npz       logits and localisation errors of each fold's held-out studies
+    held_out/fold-<k>.npz       logits and localisation errors of each fold's held-out studies; of those to calibrate on, where given
     oof.csv  run.json           the held-out predictions; everything about the run
 """
 
@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from lumbargrade import __version__
-from lumbargrade.competition import hold_out_sets, write_out_of_fold
+from lumbargrade.competition import StudyLabels, hold_out_sets, write_out_of_fold
 from lumbargrade.errors import UsageError
+from lumbargrade.grade.context import CONTEXT
 from lumbargrade.localise import JUNCTION
 from lumbargrade.models import write_manifest
 from lumbargrade.models.bundle import RUN_WEIGHTS
 from lumbargrade.train.config import NETWORKS, TrainConfig
-from lumbargrade.train.data_set import LabelledData, open_labelled_data
+from lumbargrade.train.data_set import LabelledData, LabelledStudy, Purpose, open_labelled_data
 from lumbargrade.train.held_out import HeldOutStudies, predict_held_out
 from lumbargrade.train.index import LeftOut, index_studies
 from lumbargrade.train.loop import training_device
@@ -43,8 +44,8 @@ STUDIES_A_FOLD = 2
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a run is carried out; only ``folds`` changes what is learnt, though ``workers`` moves weights by rounding (threads add up in
-    another order).
+    """How a run is carried out; only ``folds`` and ``calibrate_on`` change what comes out, though ``workers`` moves weights by rounding
+    (threads add up in another order).
 
     Attributes:
         folds: members to train, each without its fold; 1 trains one member on five sixths.
@@ -52,6 +53,7 @@ class RunOptions:
         cache: where prepared studies lie, None for the run's own folder.
         models: where networks that are not trained are taken from; None for the model that ships.
         start_from: a model whose localiser is trained on; None to begin anew.
+        calibrate_on: data sets whose studies the calibration is fitted on, instead of those that were held out.
     """
 
     folds: int = 5
@@ -59,6 +61,7 @@ class RunOptions:
     cache: Path | None = None
     models: Path | None = None
     start_from: Path | None = None
+    calibrate_on: tuple[Path, ...] = ()
     quiet: bool = False
 
 
@@ -70,10 +73,11 @@ def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOp
         InputError: the data set cannot be learnt from.
         ModelFileError: the model that networks are taken from lacks one.
     """
-    data, taken = open_labelled_data(data_dir), TakenNetworks.read(options.models, config.kept, options.start_from)
+    data, taken = open_labelled_data(data_dir), TakenNetworks.read(options.models, config, options.start_from)
+    others = [open_labelled_data(path, Purpose.CALIBRATION) for path in options.calibrate_on]
     run_dir.mkdir(parents=True, exist_ok=True)
     plan = {"config": config.as_dict(), "folds": options.folds, "data_fingerprint": data.fingerprint, "version": __version__}
-    settle_plan(run_dir, {**plan, "taken": taken.as_record()})
+    settle_plan(run_dir, {**plan, "taken": taken.as_record(), "calibrated_on": [other.fingerprint for other in others]})
     clock, cache = StageClock(run_dir), open_cache(options.cache or run_dir / "cache", data.fingerprint)
     try:
         with clock.stage("index"):
@@ -91,9 +95,11 @@ def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOp
             train_members(members, config, data.studies, cache, weights, options.workers, options.quiet, taken.start)
         with clock.stage("held_out"):
             parts = [_held_out(member, data, run_dir, config, options) for member in members]
+        with clock.stage("calibration"):
+            seen = [_to_calibrate_on(other, member, run_dir, config, options) for other in others for member in members]
     finally:
         _remove_partial_files(run_dir)
-    return _conclude(run_dir, data, left_out, members, parts, taken, config, options, clock)
+    return _conclude(run_dir, data, left_out, members, parts, seen, taken, config, options, clock)
 
 
 def _plan_members(data: LabelledData, left_out: list[LeftOut], config: TrainConfig, folds: int) -> list[MemberPlan]:
@@ -125,13 +131,29 @@ def _settle_members(run_dir: Path, members: list[MemberPlan], left_out: list[Lef
 
 
 def _held_out(member: MemberPlan, data: LabelledData, run_dir: Path, config: TrainConfig, options: RunOptions) -> HeldOutStudies:
-    path = run_dir / "held_out" / f"fold-{member.fold}.npz"
+    studies = [data.studies[study_id] for study_id in member.held_out]
+    label = f"grading held-out fold {member.fold}"
+    return _predicted(studies, run_dir / "held_out" / f"fold-{member.fold}.npz", label, member, run_dir, config, options)
+
+
+def _to_calibrate_on(
+    data: LabelledData, member: MemberPlan, run_dir: Path, config: TrainConfig, options: RunOptions
+) -> tuple[HeldOutStudies, StudyLabels]:
+    path = run_dir / "held_out" / f"calibration-{data.fingerprint[:8]}-{member.fold}.npz"
+    label = f"grading to calibrate fold {member.fold}"
+    found = _predicted(list(data.studies.values()), path, label, member, run_dir, config, options)
+    return found, data.labels_of(tuple(found.study_ids.tolist()))
+
+
+def _predicted(
+    studies: list[LabelledStudy], path: Path, label: str, member: MemberPlan, run_dir: Path, config: TrainConfig, options: RunOptions
+) -> HeldOutStudies:
+    """What a member says of studies, kept at ``path``."""
     if not path.is_file():
         path.parent.mkdir(exist_ok=True)
-        studies = [data.studies[study_id] for study_id in member.held_out]
-        networks = {name: run_dir / RUN_WEIGHTS / file for name, file in member.files.items() if name != JUNCTION}
+        files = {name: run_dir / RUN_WEIGHTS / file for name, file in member.files.items() if name != JUNCTION}
+        networks = {name: file for name, file in files.items() if name != CONTEXT or file.is_file()}
         threads = max(1, cores(config) // options.workers)
-        label = f"grading held-out fold {member.fold}"
         predict_held_out(studies, networks, label, options.workers, threads, options.quiet).write(path)
     return HeldOutStudies.read(path)
 
@@ -142,15 +164,16 @@ def _conclude(
     left_out: list[LeftOut],
     members: list[MemberPlan],
     parts: list[HeldOutStudies],
+    seen: list[tuple[HeldOutStudies, StudyLabels]],
     taken: TakenNetworks,
     config: TrainConfig,
     options: RunOptions,
     clock: StageClock,
 ) -> dict[str, Any]:
-    """Calibrate on all held-out studies together, and write the model's manifest, the held-out predictions and the record."""
+    """Calibrate, on all held-out studies together unless others were given; write manifest, held-out predictions and record."""
     held_out = HeldOutStudies.joined(parts)
     labels = data.labels_of(tuple(held_out.study_ids.tolist()))
-    calibrations = taken.among(fit_on(held_out, labels))
+    calibrations = taken.among(fit_on(seen or [(held_out, labels)]))
     weights = run_dir / RUN_WEIGHTS
     contents = [
         {"networks": {name: file for name, file in member.files.items() if (weights / file).is_file()}, "calibration": calibrations}
@@ -171,6 +194,7 @@ def _conclude(
             "labelled_studies": len(data.labels.study_ids),
             "used_studies": len(data.studies) - len(left_out),
             "left_out": [asdict(each) for each in left_out],
+            "calibration_studies": sum(len(found.study_ids) for found, _ in seen) // len(members) if seen else len(held_out.study_ids),
         },
         "software": software(),
         "machine": {

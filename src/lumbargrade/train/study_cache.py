@@ -17,7 +17,7 @@ from lumbargrade.train.grader_samples import GraderSamples
 from lumbargrade.train.localiser_samples import LocaliserSample, sample_from_arrays, sample_to_arrays
 
 MARK = "cache.json"
-SCHEMA = "lumbargrade/cache/4"
+SCHEMA = "lumbargrade/cache/5"
 """Counted up whenever preparation changes, so that no run learns from what an older version prepared."""
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -49,7 +49,7 @@ class StudyCache:
         return [sample for study_id in study_ids if (sample := self._localiser_sample(study_id)) is not None]
 
     def grader_samples(self, condition: Condition, study_ids: Iterable[int]) -> GraderSamples:
-        """The labelled crops of one condition; about 0.5 MB a study in memory."""
+        """The labelled crops of one condition; about 0.7 MB a study in memory."""
         return GraderSamples.joined([self._grader_samples(condition, study_id) for study_id in study_ids])
 
     def require_enough(self, study_ids: Iterable[int], networks: Collection[str]) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from lumbargrade.errors import ModelFileError
+from lumbargrade.grade.context import CONTEXT
 from lumbargrade.grade.recipe import NETWORK_NAMES
 from lumbargrade.localise import JUNCTION, LOCALISER
 from lumbargrade.models import ModelBundle, load_bundle
+from lumbargrade.train.config import TrainConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +30,26 @@ class TakenNetworks:
     started_from: str | None
 
     @classmethod
-    def read(cls, models: Path | None, kept: Sequence[str], start_from: Path | None) -> "TakenNetworks":
-        """Some networks of the model in a folder, or of the one that ships, and the localiser of another to start from.
+    def read(cls, models: Path | None, config: TrainConfig, start_from: Path | None) -> "TakenNetworks":
+        """The networks that a run keeps, of the model in a folder or of the one that ships, and the localiser of another to start from.
+
+        Graders are kept with their calibrations, unless what hears them together is another than before: it speaks the last word.
 
         Raises:
-            ModelFileError: a file is missing or does not match, or a model has no such network, or several members. The network that looks
-                at the junction may be missing.
+            ModelFileError: a file is missing or does not match, or a model has no such network, or several members. The networks for the
+                context and for the junction may be missing.
         """
+        kept = config.kept
         start = load_bundle(start_from) if start_from is not None else None
         bundle = load_bundle(models) if kept else None
-        graded = [condition.value for condition, name in NETWORK_NAMES.items() if name in kept]
+        networks = _networks(bundle, kept) if bundle else {}
+        had_context = bundle is not None and CONTEXT in bundle.members[0].contents
+        has_same = had_context == (CONTEXT in networks) and CONTEXT not in config.networks
+        graded = [condition.value for condition, name in NETWORK_NAMES.items() if name in kept and has_same]
         stored = bundle.members[0].calibration if bundle else {}
         calibrations = {name: values for name, values in stored.items() if _condition_of(name) in graded}
         return cls(
-            _networks(bundle, kept) if bundle else {},
+            networks,
             calibrations,
             _networks(start, (LOCALISER,))[LOCALISER] if start else None,
             bundle.sha256 if bundle else None,
@@ -78,7 +86,7 @@ def _networks(bundle: ModelBundle, names: Sequence[str]) -> dict[str, bytes]:
             f"the model {bundle.name!r} has {len(bundle.members)} members; networks can be taken from one with a single one"
         )
     (member,) = bundle.members
-    absent = [name for name in names if name not in member.contents and name != JUNCTION]
+    absent = [name for name in names if name not in member.contents and name not in (CONTEXT, JUNCTION)]
     if absent:
         raise ModelFileError(f"the model {bundle.name!r} has no network {', '.join(absent)} that could be taken from it")
     return {name: member.contents[name] for name in names if name in member.contents}
