@@ -130,10 +130,14 @@ def test_the_calibration_is_fitted_on_the_studies_that_are_given_for_it(
 ) -> None:
     other, folder = make_data_set(tmp_path / "other", 6), tmp_path / "run"
     (other / "phantom.json").write_text(json.dumps({"config": "heldout-scanner"}))
+    for file in (other / "train_images" / "103").rglob("*.dcm"):
+        file.write_bytes(file.read_bytes()[:300])
     shutil.copytree(run.folder, folder)
     (folder / "plan.json").unlink()
-    record = train_run(run.data, folder, CONFIG, RunOptions(folds=1, calibrate_on=(other,), quiet=True), [].append)
-    assert record["data"]["calibration_studies"] == 6
+    warnings: list[str] = []
+    record = train_run(run.data, folder, CONFIG, RunOptions(folds=1, calibrate_on=(other,), quiet=True), warnings.append)
+    assert "study 103 is left out of the calibration: it cannot be read" in warnings
+    assert record["data"]["calibration_studies"] == 5
     assert run.record["data"]["calibration_studies"] == 2
     assert record["calibration"] != run.record["calibration"]
     assert record["held_out"]["score_uncalibrated"] == run.record["held_out"]["score_uncalibrated"]

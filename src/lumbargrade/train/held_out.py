@@ -1,6 +1,7 @@
 """What a member says about studies it was not trained on, by the very path that the product takes: locate, crop, ONNX Runtime."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumbargrade.competition import MaskedFloats
+from lumbargrade.errors import InputError
 from lumbargrade.grade import USUAL, read_sites, sites_from_locations
 from lumbargrade.localise import LOCALISER, locate_levels
 from lumbargrade.models import Network
@@ -89,7 +91,7 @@ class _Task:
 def predict_held_out(
     studies: Sequence[LabelledStudy], network_files: Mapping[str, Path], label: str, workers: int, threads: int, quiet: bool
 ) -> HeldOutStudies:
-    """Locate and grade studies that have coordinates.
+    """Locate and grade studies that have coordinates; those that cannot be read are left out.
 
     Args:
         network_files: network name to ONNX file.
@@ -97,21 +99,27 @@ def predict_held_out(
         threads: of each worker.
 
     Raises:
-        DicomError: a study cannot be read any more.
+        InputError: none of the studies can be read.
         ModelFileError: a network's file cannot be used.
     """
     chunks = [tuple(studies[start : start + STUDIES_A_TASK]) for start in range(0, len(studies), STUDIES_A_TASK)]
     parts = []
     with progress_bar(len(studies), label, "study", quiet=quiet) as bar:
         for part in run_side_by_side(_predict, [_Task(chunk, network_files, threads) for chunk in chunks], workers):
-            parts.append(part)
-            bar.update(len(part.study_ids))
+            parts += part
+            bar.update(len(part))
+    if not parts:
+        raise InputError(f"{label}: none of {len(studies)} studies can be read")
     return HeldOutStudies.joined(parts)
 
 
-def _predict(task: _Task) -> HeldOutStudies:
+def _predict(task: _Task) -> list[HeldOutStudies]:
     networks = {name: Network(name, path.read_bytes(), task.threads) for name, path in task.network_files.items()}
-    return HeldOutStudies.joined([_predict_study(study, networks) for study in task.studies])
+    found = []
+    for study in task.studies:
+        with suppress(InputError):
+            found.append(_predict_study(study, networks))
+    return found
 
 
 def _predict_study(labelled: LabelledStudy, networks: Mapping[str, Network]) -> HeldOutStudies:

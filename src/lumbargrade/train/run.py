@@ -97,6 +97,10 @@ def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOp
             parts = [_held_out(member, data, run_dir, config, options) for member in members]
         with clock.stage("calibration"):
             seen = [_to_calibrate_on(other, member, run_dir, config, options) for other in others for member in members]
+        for study_id in sorted(
+            {each for other in others for each in other.studies} - {each for found, _ in seen for each in found.study_ids}
+        ):
+            warn(f"study {study_id} is left out of the calibration: it cannot be read")
     finally:
         _remove_partial_files(run_dir)
     return _conclude(run_dir, data, left_out, members, parts, seen, taken, config, options, clock)
