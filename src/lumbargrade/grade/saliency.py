@@ -21,7 +21,8 @@ HIDDEN_PX, STEP_PX = 12, 6
 def find_saliency(crops: SiteCrops, members: Sequence[Member], severity: Severity) -> Saliency | None:
     """By how much hiding a square of the evidence lowers the log odds of a severity (Zeiler and Fergus, ECCV 2014), members averaged.
 
-    The square is filled with the median of each slice; slices beside the chosen one are hidden alike. None where there is no picture.
+    The square is filled with the median of each slice; slices beside the chosen one are hidden alike. The log odds are those of the
+    condition's own network, before the findings are heard together. None where there is no picture.
     """
     crop = crops.best
     if crop is None:

@@ -130,9 +130,9 @@ class Grade:
 
     ``prediction_set`` are the severities that hold the true one in nine of ten findings of the kind that the model was calibrated on, mild
     first; empty where the model does not tell. ``measurements`` are what the networks estimate beside the grade, by name
-    (``grade.recipe.MEASURES``), and ``opinions`` what the network alone and counting bright pixels alone would say. ``saliency`` is where
-    the grade comes from, if that was asked for. ``offset_mm`` is how far from the middle of
-    its pictures the networks see the site, in that which shows it worst; None where they do not tell.
+    (``grade.recipe.MEASURES``), and ``opinions`` what the networks alone and counting bright pixels alone would say. ``saliency`` is where
+    the grade comes from, if that was asked for. ``offset_mm`` is how far from the middle of its pictures the networks see the site, in
+    that which shows it worst; None where they do not tell.
 
     Raises:
         ValueError: neither or both of probabilities and reason; probabilities without evidence.

@@ -11,7 +11,7 @@ A stage whose product is there is not repeated, so an interrupted run goes on wh
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -95,12 +95,10 @@ def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOp
             train_members(members, config, data.studies, cache, weights, options.workers, options.quiet, taken.start)
         with clock.stage("held_out"):
             parts = [_held_out(member, data, run_dir, config, options) for member in members]
+        _warn_of_unread([study_id for member in members for study_id in member.held_out], parts, "the held-out studies", warn)
         with clock.stage("calibration"):
             seen = [_to_calibrate_on(other, member, run_dir, config, options) for other in others for member in members]
-        for study_id in sorted(
-            {each for other in others for each in other.studies} - {each for found, _ in seen for each in found.study_ids}
-        ):
-            warn(f"study {study_id} is left out of the calibration: it cannot be read")
+        _warn_of_unread([study_id for other in others for study_id in other.studies], [found for found, _ in seen], "the calibration", warn)
     finally:
         _remove_partial_files(run_dir)
     return _conclude(run_dir, data, left_out, members, parts, seen, taken, config, options, clock)
@@ -160,6 +158,11 @@ def _predicted(
         threads = max(1, cores(config) // options.workers)
         predict_held_out(studies, networks, label, options.workers, threads, options.quiet).write(path)
     return HeldOutStudies.read(path)
+
+
+def _warn_of_unread(asked: Iterable[int], found: Iterable[HeldOutStudies], purpose: str, warn: Callable[[str], None]) -> None:
+    for study_id in sorted(set(asked) - {study_id for each in found for study_id in each.study_ids.tolist()}):
+        warn(f"study {study_id} is left out of {purpose}: it cannot be read")
 
 
 def _conclude(
