@@ -29,9 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN_DIR",
         help="a model to take networks from that the configuration does not train (the shipped one)",
     )
-    parser.add_argument(
-        "--start-from", type=Path, metavar="RUN_DIR", help="a model whose localiser is trained on instead of one that knows nothing"
-    )
+    parser.add_argument("--start-from", type=Path, metavar="RUN_DIR", help="a model whose networks are trained on (the shipped one)")
+    parser.add_argument("--from-scratch", action="store_true", help="train networks that know nothing yet")
     parser.add_argument(
         "--calibrate-on",
         type=Path,
@@ -55,6 +54,9 @@ def run(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     if options.seed is not None:
         config = replace(config, seed=options.seed)
+    config = replace(config, from_scratch=config.from_scratch or options.from_scratch)
+    if config.from_scratch and options.start_from is not None:
+        raise UsageError("--start-from names networks to go on from, but this run is to begin from nothing")
     run_options = RunOptions(
         options.folds,
         options.workers or os.cpu_count() or 1,

@@ -36,12 +36,19 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """One training run. ``threads`` 0 takes all cores; ``networks`` are trained, the others taken from another model."""
+    """One training run.
+
+    Attributes:
+        threads: 0 takes all cores.
+        networks: those that are trained; the others are taken from another model.
+        from_scratch: whether networks begin anew instead of from a model that is there.
+    """
 
     name: str = "default"
     seed: int = 0
     threads: int = 0
     networks: tuple[str, ...] = NETWORKS[:-1]
+    from_scratch: bool = False
     localiser: Schedule = field(default_factory=lambda: Schedule(steps=6000, batch_size=16, learning_rate=2.5e-3))
     canal: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
     foramen: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))

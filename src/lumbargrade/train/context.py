@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lumbargrade.errors import InputError
+from lumbargrade.errors import InputError, ModelFileError
 from lumbargrade.grade.context import CONTEXT, CONTEXT_OUTPUT, GRADED_INPUT, READ_INPUT, centred
 from lumbargrade.grade.recipe import LOGITS_OUTPUT, NETWORK_NAMES, PRESENT_INPUT, RECIPES
 from lumbargrade.grade.site_crops import read_network
@@ -22,6 +22,7 @@ from lumbargrade.train.grader_augment import FramingJitter, frame, vary_appearan
 from lumbargrade.train.grader_samples import GraderSamples
 from lumbargrade.train.loop import fit
 from lumbargrade.train.progress import progress_bar
+from lumbargrade.train.start import load_weights
 from lumbargrade.train.study_cache import StudyCache
 
 WIDTH, HEADS, LAYERS = 48, 4, 2
@@ -138,12 +139,18 @@ def hear_studies(
     return heard
 
 
-def train_context(heard: Heard, schedule: Schedule, seed: int, quiet: bool = False, label: str = CONTEXT) -> ContextNetwork:
-    """A network trained on what was heard; its weights depend on nothing but the arguments and the number of threads."""
+def train_context(
+    heard: Heard, schedule: Schedule, seed: int, quiet: bool = False, label: str = CONTEXT, start: bytes | None = None
+) -> ContextNetwork:
+    """A network trained on what was heard; its weights depend on nothing but the arguments and the number of threads.
+
+    Raises:
+        ModelFileError: ``start``, the file of one to go on from, cannot be trained on.
+    """
     random = np.random.default_rng(seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = ContextNetwork()
+        network = ContextNetwork() if start is None else read_context(start)
         fit(network, lambda _: _make_batch(heard, schedule.batch_size, random), _loss, schedule, label, quiet)
     return network
 
@@ -159,6 +166,22 @@ def export_context(network: nn.Module, path: Path, heard: Heard | None = None) -
     inputs = {READ_INPUT: torch.randn(*shape, len(SEVERITIES), generator=generator), GRADED_INPUT: torch.ones(shape)}
     compared_on = heard and {READ_INPUT: torch.from_numpy(heard.read[:COMPARED]), GRADED_INPUT: torch.from_numpy(heard.graded[:COMPARED])}
     export_onnx(network, path, inputs, [CONTEXT_OUTPUT], {name: {0: "studies"} for name in (*inputs, CONTEXT_OUTPUT)}, compared_on)
+
+
+def read_context(content: bytes) -> ContextNetwork:
+    """The network of a file that ``export_context`` wrote, to be trained on.
+
+    Raises:
+        ModelFileError: another network's file.
+    """
+    network = ContextNetwork()
+    rest = load_weights(network, content, elsewhere=("place.weight",))
+    rows = [array for array in rest.values() if array.shape == (len(FINDINGS), WIDTH)]
+    if len(rows) != 1:
+        raise ModelFileError("the context network to start from does not tell the findings' places as this version's does")
+    with torch.no_grad():
+        network.place.weight[network.places] = rows[0]
+    return network
 
 
 def _hear(

@@ -14,9 +14,10 @@ from lumbargrade.grade.site_crops import reflected_axes
 from lumbargrade.terms import Condition
 from lumbargrade.train.config import Schedule
 from lumbargrade.train.grader_augment import NO_JITTER, FramingJitter, frame, vary_appearance
-from lumbargrade.train.grader_network import OFFSET_UNIT_MM, DoubleViewGrader, Reading, Scale, build_grader
+from lumbargrade.train.grader_network import OFFSET_UNIT_MM, DoubleViewGrader, Reading, Scale, build_grader, read_grader
 from lumbargrade.train.grader_samples import GraderSamples
 from lumbargrade.train.loop import fit
+from lumbargrade.train.start import MEASURED_BATCHES, measuring_normalisation
 
 DRAWN_WEIGHTS = torch.tensor([1.0, 2.0, 4.0])
 """How much more often a moderate and a severe sample is drawn than a normal one: the emphasis of the competition's metric."""
@@ -42,6 +43,13 @@ class GraderBatch(NamedTuple):
     measures: Tensor
 
 
+class TrainedGrader(NamedTuple):
+    """A network, and the scale of the measures that it was taught; None if it was taught none."""
+
+    network: nn.Module
+    scale: Scale | None
+
+
 def train_grader(
     condition: Condition,
     samples: GraderSamples,
@@ -50,26 +58,35 @@ def train_grader(
     quiet: bool = False,
     label: str | None = None,
     line: int = 0,
-) -> nn.Module:
+    start: bytes | None = None,
+) -> TrainedGrader:
     """Train the network of a condition; its softmax estimates probabilities at the severities' true frequency.
 
     Rarer severities are drawn more often. Where a sample's label is all that is known, the log of that emphasis is added to the logits
     inside the loss (Menon et al., ICLR 2021), so the logits themselves stay those of patients as they come; where it is known how likely
     each label was, that is the target, and how often a sample is drawn does not bias it. ``label`` (else the network's name) and ``line``
-    are those of the progress bar.
+    are those of the progress bar; ``start`` is the file of a grader to go on from, None to begin anew.
 
     Raises:
         InputError: fewer than two samples, or samples of another condition.
+        ModelFileError: ``start`` cannot be trained on.
     """
     if samples.condition is not condition or len(samples) < 2:
         raise InputError(f"{condition.value}: {len(samples)} labelled samples of {samples.condition.value}; at least 2 are needed to train")
     generator = torch.Generator().manual_seed(seed)
-    sampler = _BatchMaker(samples, schedule.batch_size, generator)
+    known = Scale.of(samples.measures)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = build_grader(condition)
+        network, scale = (build_grader(condition), known) if start is None else read_grader(start, condition)
+        scale = known and (scale or known)
+        sampler = _BatchMaker(samples, schedule.batch_size, scale, generator)
+        if start is not None:
+            with measuring_normalisation(network):
+                for step in range(MEASURED_BATCHES):
+                    batch = sampler.next_batch(step)
+                    _forward(network, batch.pictures, batch.present)
         fit(network, sampler.next_batch, _loss, schedule, label or NETWORK_NAMES[condition], quiet, line)
-    return network
+    return TrainedGrader(network, scale)
 
 
 def plain_inputs(samples: GraderSamples, rows: slice) -> list[Tensor]:
@@ -96,12 +113,11 @@ def sample_logits(network: nn.Module, samples: GraderSamples) -> NDArray[np.floa
 class _BatchMaker:
     """Draws, frames and varies samples; everything random comes from one generator."""
 
-    def __init__(self, samples: GraderSamples, batch_size: int, generator: torch.Generator) -> None:
+    def __init__(self, samples: GraderSamples, batch_size: int, scale: Scale | None, generator: torch.Generator) -> None:
         self.samples, self.batch_size, self.generator = samples, batch_size, generator
         self.present, self.targets = torch.from_numpy(samples.present).float(), torch.from_numpy(samples.targets)
         self.weights = DRAWN_WEIGHTS[torch.from_numpy(samples.severities)]
         self.is_label = (self.targets == 1).any(1, keepdim=True)
-        scale = Scale.of(samples.measures)
         scaled = (samples.measures - scale.mean) / scale.deviation if scale else np.full_like(samples.measures, np.nan)
         self.measures = torch.from_numpy(scaled)
 

@@ -19,6 +19,7 @@ from lumbargrade.grade.crop import NETWORK_SLICES
 from lumbargrade.grade.recipe import LOGITS_OUTPUT, MEASURES, MEASURES_OUTPUT, OFFSET_OUTPUT, PRESENT_INPUT, RECIPES, SPREAD_OUTPUT
 from lumbargrade.terms import SEVERITIES, Condition
 from lumbargrade.train.export import export_onnx
+from lumbargrade.train.start import load_weights
 
 WINDOW_SLICES = 3
 WINDOWS = NETWORK_SLICES - WINDOW_SLICES + 1
@@ -195,6 +196,17 @@ class _Grading(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         reading = self.network(*inputs)
         return reading.logits, reading.offsets * OFFSET_UNIT_MM
+
+
+def read_grader(content: bytes, condition: Condition) -> tuple[nn.Module, Scale | None]:
+    """The network of a file that ``export_grader`` wrote, to be trained on, and the scale of its measures, None if it estimates none.
+
+    Raises:
+        ModelFileError: another network's file.
+    """
+    network = build_grader(condition)
+    rest = load_weights(network, content, inside="network.", elsewhere=("head.measure.weight", "head.measure.bias"))
+    return network, Scale(rest["mean"].numpy(), rest["deviation"].numpy()) if "mean" in rest else None
 
 
 def build_grader(condition: Condition) -> nn.Module:

@@ -18,6 +18,7 @@ from lumbargrade.train.localiser_network import LocaliserNetwork, read_localiser
 from lumbargrade.train.localiser_samples import SOURCE_MM, WHITE, LocaliserSample, prepare_localiser_study
 from lumbargrade.train.loop import fit
 from lumbargrade.train.spine_marks import FINDING_SITES, REGION_CHANNELS, SITE_CHANNELS
+from lumbargrade.train.start import MEASURED_BATCHES, measuring_normalisation
 
 __all__ = ["LocaliserSample", "prepare_localiser_study", "train_localiser"]
 
@@ -94,6 +95,10 @@ def train_localiser(
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     network = LocaliserNetwork() if start is None else read_localiser(start)
+    if start is not None:
+        with measuring_normalisation(network):
+            for _ in range(MEASURED_BATCHES):
+                network(make_batch(samples, schedule.batch_size, shape, random).inputs)
     fit(network, lambda _: make_batch(samples, schedule.batch_size, shape, random), localiser_loss, schedule, label, quiet, line)
     return network
 

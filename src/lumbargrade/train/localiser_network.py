@@ -4,19 +4,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-import onnx
 import torch
-from google.protobuf.message import DecodeError
-from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lumbargrade.errors import ModelFileError
 from lumbargrade.localise.channels import CHANNELS, INPUT_NAME, OUTPUT_NAME, STRIDE
 from lumbargrade.train.export import export_onnx
+from lumbargrade.train.start import load_weights
 
 WIDTHS = (16, 32, 64, 96, 128)
-_PARTS = ("weight", "bias")
 RARE_LOGIT = -4.0
 """Starting bias of the heat-maps: landmarks fill about one pixel in fifty."""
 
@@ -25,15 +21,15 @@ class LocaliserNetwork(nn.Module):
     """(n, 2, rows, columns) slices to (n, 19, rows / 2, columns / 2) heat-map logits; rows and columns are multiples of 32.
 
     0.9 million weights at the default widths. The coarsest cells are 48 mm wide, so each sees the whole lumbar spine: naming a level takes
-    counting from the sacrum. ``normalised`` is whether it has batch normalisation, as one trained from the beginning should.
+    counting from the sacrum.
     """
 
-    def __init__(self, widths: Sequence[int] = WIDTHS, normalised: bool = True) -> None:
+    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*_convolution(2, widths[0], 5, STRIDE, normalised))
+        self.stem = nn.Sequential(*_convolution(2, widths[0], 5, STRIDE))
         inputs = (widths[0], *widths[:-1])
-        self.down = nn.ModuleList(_two_convolutions(before, after, normalised) for before, after in zip(inputs, widths, strict=True))
-        self.up = nn.ModuleList(_two_convolutions(fine + coarse, fine, normalised) for fine, coarse in pairwise(widths))
+        self.down = nn.ModuleList(_two_convolutions(before, after) for before, after in zip(inputs, widths, strict=True))
+        self.up = nn.ModuleList(_two_convolutions(fine + coarse, fine) for fine, coarse in pairwise(widths))
         self.head = nn.Conv2d(widths[0], CHANNELS, 1)
         nn.init.constant_(self.head.bias, RARE_LOGIT)  # type: ignore[arg-type]
 
@@ -69,29 +65,17 @@ def export_localiser(network: nn.Module, path: Path) -> None:
 def read_localiser(content: bytes) -> LocaliserNetwork:
     """The network of a file that ``export_localiser`` wrote, to be trained on.
 
-    Export folds batch normalisation into the convolutions, and so the network that is read has none: it learns on with the statistics of
-    what it was first trained on, which suits small steps on few studies.
-
     Raises:
         ModelFileError: another network's file.
     """
-    try:
-        graph = onnx.load_from_string(content).graph
-        arrays = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
-        stored = {node.name.split("/")[-2]: [arrays[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Conv"}
-        widths = [len(stored["stem.0"][1]), *(len(stored[f"down.{depth}.0"][1]) for depth in range(1, len(WIDTHS)))]
-        network = LocaliserNetwork(widths, normalised=False)
-        state = {f"{name}.{part}": torch.tensor(array) for name, parts in stored.items() for part, array in zip(_PARTS, parts, strict=True)}
-        network.load_state_dict(state)
-    except (DecodeError, LookupError, ValueError, RuntimeError) as error:
-        raise ModelFileError(f"the localiser to start from is not one that this version can train on ({type(error).__name__})") from error
+    network = LocaliserNetwork()
+    load_weights(network, content, inside="0.")
     return network
 
 
-def _two_convolutions(before: int, after: int, normalised: bool) -> nn.Sequential:
-    return nn.Sequential(*_convolution(before, after, 3, 1, normalised), *_convolution(after, after, 3, 1, normalised))
+def _two_convolutions(before: int, after: int) -> nn.Sequential:
+    return nn.Sequential(*_convolution(before, after, 3, 1), *_convolution(after, after, 3, 1))
 
 
-def _convolution(before: int, after: int, size: int, stride: int, normalised: bool) -> tuple[nn.Module, ...]:
-    normalisation: nn.Module = nn.BatchNorm2d(after) if normalised else nn.Identity()
-    return nn.Conv2d(before, after, size, stride, size // 2, bias=not normalised), normalisation, nn.ReLU(inplace=True)
+def _convolution(before: int, after: int, size: int, stride: int) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(before, after, size, stride, size // 2, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)

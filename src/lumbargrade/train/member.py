@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
@@ -16,7 +17,7 @@ from lumbargrade.train.config import NETWORKS, Schedule, TrainConfig
 from lumbargrade.train.context import export_context, hear_studies, train_context
 from lumbargrade.train.data_set import LabelledStudy
 from lumbargrade.train.grader import plain_inputs, train_grader
-from lumbargrade.train.grader_network import Scale, export_grader
+from lumbargrade.train.grader_network import export_grader
 from lumbargrade.train.junction import export_junction, read_junctions, train_junction
 from lumbargrade.train.localiser import train_localiser
 from lumbargrade.train.localiser_network import export_localiser
@@ -68,9 +69,9 @@ def train_members(
     weights: Path,
     workers: int,
     quiet: bool,
-    start: bytes | None = None,
+    start: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
-    """Train and write every network whose file is not there yet; ``start`` is a localiser to go on from.
+    """Train and write every network whose file is not there yet; ``start`` holds the files of networks to go on from, by name.
 
     Raises:
         ModelFileError: an exported network does not give torch's outputs.
@@ -91,7 +92,7 @@ def train_members(
             NETWORKS.index(name) if at_once > 1 else 0,
             quiet,
             max(1, cores(config) // at_once),
-            start,
+            start.get(name),
         )
         for member, name in missing
     ]
@@ -102,7 +103,7 @@ def train_members(
         label = _label(CONTEXT, member, members)
         files = {name: weights / member.files[name] for name in NETWORK_NAMES.values()}
         heard = hear_studies(files, cache, member.training, member.seed, f"{label}: studies", cores(config), quiet)
-        context = train_context(heard, config.context, member.seed, quiet, label)
+        context = train_context(heard, config.context, member.seed, quiet, label, start.get(CONTEXT))
         export_context(context, weights / member.files[CONTEXT], heard)
     for member in (member for member, name in absent if name == JUNCTION):
         known = [studies[study_id] for study_id in member.training]
@@ -125,5 +126,5 @@ def _train_network(task: _NetworkTask) -> None:
     else:
         condition: Condition = _CONDITIONS[task.name]
         crops = task.cache.grader_samples(condition, task.study_ids)
-        network = train_grader(condition, crops, task.schedule, task.seed, task.quiet, label=task.label, line=task.line)
-        export_grader(network, condition, task.path, Scale.of(crops.measures), plain_inputs(crops, slice(COMPARED)))
+        trained = train_grader(condition, crops, task.schedule, task.seed, task.quiet, label=task.label, line=task.line, start=task.start)
+        export_grader(trained.network, condition, task.path, trained.scale, plain_inputs(crops, slice(COMPARED)))

@@ -52,7 +52,7 @@ class RunOptions:
         workers: processes side by side.
         cache: where prepared studies lie, None for the run's own folder.
         models: where networks that are not trained are taken from; None for the model that ships.
-        start_from: a model whose localiser is trained on; None to begin anew.
+        start_from: a model whose networks are trained on; None for the model that ships. A configuration may have them begin anew.
         calibrate_on: data sets whose studies the calibration is fitted on, instead of those that were held out.
     """
 

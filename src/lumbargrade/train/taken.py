@@ -1,4 +1,4 @@
-"""What a run takes from other models: networks that it does not train, so that it leaves a whole model, and one to go on from."""
+"""What a run takes from other models: networks that it does not train, so that it leaves a whole model, and those to go on from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from lumbargrade.errors import ModelFileError
 from lumbargrade.grade.context import CONTEXT
 from lumbargrade.grade.recipe import NETWORK_NAMES
-from lumbargrade.localise import JUNCTION, LOCALISER
+from lumbargrade.localise import JUNCTION
 from lumbargrade.models import ModelBundle, load_bundle
 from lumbargrade.train.config import TrainConfig
 
@@ -19,19 +19,20 @@ class TakenNetworks:
 
     Attributes:
         contents: files to keep as they are, by the network's name. calibrations: of the conditions that these networks grade.
-        start: a localiser to go on from, None to begin anew.
+        start: files of networks to go on from, by name; a network that is not among them begins anew.
         kept_from, started_from: sha256 of the models' manifests; None where nothing is taken.
     """
 
     contents: Mapping[str, bytes]
     calibrations: dict[str, dict[str, float]]
-    start: bytes | None
+    start: Mapping[str, bytes]
     kept_from: str | None
     started_from: str | None
 
     @classmethod
     def read(cls, models: Path | None, config: TrainConfig, start_from: Path | None) -> "TakenNetworks":
-        """The networks that a run keeps, of the model in a folder or of the one that ships, and the localiser of another to start from.
+        """The networks that a run keeps, and those that it goes on from unless it is to begin anew: of models in folders, or of the one
+        that ships.
 
         Graders are kept with their calibrations, unless what hears them together is another than before: it speaks the last word.
 
@@ -40,7 +41,7 @@ class TakenNetworks:
                 context and for the junction may be missing.
         """
         kept = config.kept
-        start = load_bundle(start_from) if start_from is not None else None
+        start = None if config.from_scratch else load_bundle(start_from)
         bundle = load_bundle(models) if kept else None
         networks = _networks(bundle, kept) if bundle else {}
         had_context = bundle is not None and CONTEXT in bundle.members[0].contents
@@ -51,7 +52,7 @@ class TakenNetworks:
         return cls(
             networks,
             calibrations,
-            _networks(start, (LOCALISER,))[LOCALISER] if start else None,
+            _networks(start, [name for name in config.networks if name != JUNCTION]) if start else {},
             bundle.sha256 if bundle else None,
             start.sha256 if start else None,
         )
