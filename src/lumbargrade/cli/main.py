@@ -16,6 +16,7 @@ COMMANDS = {
     "grade": "grade one or many studies: folders of DICOM files or zip files",
     "inspect": "say what is in a study: series, stacks, roles and why",
     "phantom": "write a data set of synthetic studies with known truth",
+    "check": "list every inconsistency of a data set",
     "train": "train localiser and grader on a labelled data set",
     "calibrate": "refit a model's calibration on a site's labelled studies",
     "predict": "write the competition's submission for a data set",

@@ -4,6 +4,7 @@ It believes what a file contains and not what it is called, bounds all it reads,
 patient. It never judges a picture, never joins series by frame of reference, and never changes a file that it has read.
 """
 
+from lumbargrade.dicom.file_facts import FileFacts, file_facts
 from lumbargrade.dicom.hospital_study import WrittenSeries, syntax_of, write_study
 from lumbargrade.dicom.index import StudySource, find_studies, find_study, unique_names
 from lumbargrade.dicom.profiles import HOSPITAL_PROFILES, HeaderProfile
@@ -14,12 +15,14 @@ from lumbargrade.dicom.write import TransferSyntax, write_series
 
 __all__ = [
     "HOSPITAL_PROFILES",
+    "FileFacts",
     "HeaderProfile",
     "SeriesClues",
     "StudySource",
     "TransferSyntax",
     "WrittenSeries",
     "assign_role",
+    "file_facts",
     "find_studies",
     "find_study",
     "read_study",
