@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from lumbargrade.check import KINDS, CheckOptions, CheckReport, check_data_set, corrected_coordinates
 from lumbargrade.cli.main import main
 from lumbargrade.competition import read_coordinates, write_coordinates
+from lumbargrade.explore.counts import label_array, label_counts, together
 from lumbargrade.synthesis import write_data_set
-from lumbargrade.terms import Condition, Laterality
+from lumbargrade.terms import FINDINGS, Condition, Laterality, Severity
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "validation"))
 import planted_faults
@@ -147,6 +149,38 @@ def test_the_command_tells_people_and_programs_and_leaves_the_original_alone(
     text = capsys.readouterr().out
     assert "fault sides_swapped: 1 x left is marked on the patient's right" in text
     assert " faults of " in text.splitlines()[-1]
+
+
+def test_the_page_shows_counts_examples_and_suspicious_cases_and_needs_no_other_file(
+    planted: tuple[Path, dict[int, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "pages" / "explore.html"
+    assert main(["explore", str(planted[0]), "--output", str(page), "--quick", "--quiet", "--examples", "2"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', text) == []
+    for code in planted[1].values():
+        if code not in ("picture_repeated", "series_copied", "not_lumbar", "file_unreadable"):
+            assert f"<b>{code}</b>" in text, code
+    swapped = text[text.index("<b>sides_swapped</b>") :]
+    assert "data:image/jpeg" in swapped[: swapped.index("</details>")]
+    examples = text[text.index('id="examples"') : text.index('id="faults"')]
+    assert examples.count("data:image/jpeg") >= 6
+    for heading in ("Labels", "Grades that go together", "Missing labels", "Slices a series", "Tilt from the plane"):
+        assert heading in text
+    assert "Research use only" in text
+
+
+def test_the_pages_counts_are_those_of_the_labels(planted: tuple[Path, dict[int, str]], report: CheckReport) -> None:
+    severities = report.tables.labels or {}
+    counts = label_counts(label_array(severities))
+    assert [count.finding for count in counts] == list(FINDINGS)
+    for count in counts:
+        given = [each[count.finding] for each in severities.values()]
+        assert count.counts == tuple(given.count(severity) for severity in Severity)
+        assert count.missing == given.count(None)
+    matrix = together(label_array(severities))
+    assert matrix[1][2].correlation == matrix[2][1].correlation
+    assert all(matrix[index][index].both >= matrix[index][other].both for index in range(5) for other in range(5))
 
 
 def test_no_data_set_is_unusable_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,5 +7,19 @@ the pictures lie in the patient. It only reads; what it can decide it corrects i
 from lumbargrade.check.coordinates_fix import corrected_coordinates
 from lumbargrade.check.data_set import CheckOptions, CheckReport, check_data_set
 from lumbargrade.check.faults import KINDS, Fault, Kind, Weight
+from lumbargrade.check.images import SeriesFacts
+from lumbargrade.check.tables import MarkedRow, Tables
 
-__all__ = ["KINDS", "CheckOptions", "CheckReport", "Fault", "Kind", "Weight", "check_data_set", "corrected_coordinates"]
+__all__ = [
+    "KINDS",
+    "CheckOptions",
+    "CheckReport",
+    "Fault",
+    "Kind",
+    "MarkedRow",
+    "SeriesFacts",
+    "Tables",
+    "Weight",
+    "check_data_set",
+    "corrected_coordinates",
+]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lumbargrade.check.faults import Fault, Weight
-from lumbargrade.check.images import check_files, number_of, read_files
+from lumbargrade.check.images import SeriesFacts, check_files, number_of, read_files, series_facts
 from lumbargrade.check.marks import JudgedMarks, judge_marks
 from lumbargrade.check.tables import MarkedRow, Tables, read_tables
 from lumbargrade.competition import DataSet, Split, open_data_set
@@ -42,6 +42,7 @@ class CheckReport:
         faults: in the order of tables, then studies.
         tables: of the training studies, as far as they could be read.
         judged: by study, what its coordinates came to.
+        stored: how each series is stored.
     """
 
     studies: int
@@ -50,6 +51,7 @@ class CheckReport:
     faults: tuple[Fault, ...]
     tables: Tables
     judged: Mapping[int, JudgedMarks]
+    stored: tuple[SeriesFacts, ...]
 
     @property
     def counts(self) -> Counter[str]:
@@ -86,6 +88,7 @@ class _Checked:
     files: int
     faults: tuple[Fault, ...]
     judged: JudgedMarks | None
+    stored: tuple[SeriesFacts, ...] = ()
 
 
 def check_data_set(root: Path, options: CheckOptions, progress: Callable[[int, int], None] | None = None) -> CheckReport:
@@ -119,8 +122,9 @@ def check_data_set(root: Path, options: CheckOptions, progress: Callable[[int, i
     by_study = dict(sorted(checked.items()))
     faults += [fault for each in by_study.values() for fault in each.faults]
     judged = {study_id: each.judged for study_id, each in by_study.items() if each.judged is not None}
+    stored = tuple(facts for each in by_study.values() for facts in each.stored)
     series, files = (sum(getattr(each, name) for each in by_study.values()) for name in ("series", "files"))
-    return CheckReport(len(by_study), series, files, tuple(faults), tables, judged)
+    return CheckReport(len(by_study), series, files, tuple(faults), tables, judged, stored)
 
 
 def _study_folders(data_set: DataSet, split: Split) -> dict[int, Path]:
@@ -176,7 +180,9 @@ def _check_study(pictures: bool, task: _Task) -> _Checked:
         faults += judged.faults
     if pictures:
         faults += _without_spine(task)
-    return _Checked(len(files.facts), sum(len(each) for each in files.facts.values()), tuple(faults), judged)
+    return _Checked(
+        len(files.facts), sum(len(each) for each in files.facts.values()), tuple(faults), judged, tuple(series_facts(files, task.roles))
+    )
 
 
 def _without_spine(task: _Task) -> list[Fault]:

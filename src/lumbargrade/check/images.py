@@ -10,7 +10,7 @@ import numpy as np
 from lumbargrade.check.faults import Fault
 from lumbargrade.dicom import FileFacts, file_facts
 from lumbargrade.geometry.affine import FloatArray, SliceAffine
-from lumbargrade.geometry.orientation import AnatomicalPlane, anatomical_plane, angle_between_deg
+from lumbargrade.geometry.orientation import AnatomicalPlane, anatomical_plane, angle_between_deg, group_by_orientation
 from lumbargrade.terms import SeriesRole
 
 SAME_PLACE_MM = 0.01
@@ -37,6 +37,68 @@ class StudyFiles:
     def affine(self, series_id: int, instance_number: int) -> SliceAffine | None:
         facts = self.facts.get(series_id, {}).get(instance_number)
         return None if facts is None else facts.affine
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesFacts:
+    """How one series is stored.
+
+    Attributes:
+        role: by the table; None where it says nothing.
+        shape: rows and columns of most of its pictures. pixel_mm: the distance between their columns. step_mm: between slices of one
+            direction; None for a single one. tilt_deg: from the nearest anatomical plane, of the slice that is tilted most.
+        directions: how many the slices have.
+        grows: towards which side of the patient (L, R, A, P, H, F) the numbers of most instances grow; empty where they do not.
+    """
+
+    study_id: int
+    series_id: int
+    role: SeriesRole | None
+    slices: int
+    shape: tuple[int, int]
+    plane: AnatomicalPlane
+    pixel_mm: float
+    step_mm: float | None
+    tilt_deg: float
+    directions: int
+    grows: str
+
+
+def series_facts(files: StudyFiles, roles: Mapping[int, SeriesRole | None] | None) -> Iterator[SeriesFacts]:
+    """How each series is stored that says where it lies."""
+    for series_id, facts in files.facts.items():
+        placed = [(each.affine, each.shape) for _, each in sorted(facts.items()) if each.affine is not None and each.shape is not None]
+        if not placed:
+            continue
+        affines = [affine for affine, _ in placed]
+        plane = Counter(anatomical_plane(affine.normal) for affine in affines).most_common(1)[0][0]
+        groups = group_by_orientation(affines)
+        longest = [affines[index] for index in max(groups, key=len)]
+        steps = np.abs(np.diff(sorted(affine.position_mm for affine in longest)))
+        yield SeriesFacts(
+            files.study_id,
+            series_id,
+            (roles or {}).get(series_id),
+            len(facts),
+            Counter(shape for _, shape in placed).most_common(1)[0][0],
+            plane,
+            affines[0].column_spacing_mm,
+            float(np.median(steps)) if len(steps) else None,
+            max(angle_between_deg(affine.normal, _axis(plane)) for affine in affines),
+            len(groups),
+            _grows(affines, plane),
+        )
+
+
+def _grows(affines: Sequence[SliceAffine], plane: AnatomicalPlane) -> str:
+    axis = int(np.argmax(_axis(plane)))
+    steps = np.diff([float(affine.origin_lps_mm[axis]) for affine in affines])
+    more = int((steps > 0).sum()) - int((steps < 0).sum())
+    return ("LR", "PA", "HF")[axis][0 if more > 0 else 1] if more else ""
+
+
+def _axis(plane: AnatomicalPlane) -> FloatArray:
+    return np.asarray(np.eye(3)[list(AnatomicalPlane).index(plane)])
 
 
 def read_files(study_id: int, folder: Path, *, decode: bool) -> tuple[StudyFiles, list[Fault]]:
@@ -66,8 +128,7 @@ def read_files(study_id: int, folder: Path, *, decode: bool) -> tuple[StudyFiles
 
 def shows(normal: FloatArray, plane: AnatomicalPlane) -> bool:
     """Whether a slice with this (3,) normal may pass for one of a plane: axial slices along a steep L5/S1 tilt by 45 degrees and more."""
-    axis = np.eye(3)[list(AnatomicalPlane).index(plane)]
-    return angle_between_deg(normal, axis) <= MOST_TILTED_DEG
+    return angle_between_deg(normal, _axis(plane)) <= MOST_TILTED_DEG
 
 
 def number_of(name: str) -> int | None:

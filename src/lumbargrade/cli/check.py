@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check, then print a summary; what was found is no error of the command, so it ends with 0."""
     from lumbargrade.check import CheckOptions, check_data_set, corrected_coordinates
-    from lumbargrade.cli.lines import say
+    from lumbargrade.cli.lines import check_bar, say
     from lumbargrade.cli.main import EXIT_DONE
     from lumbargrade.competition import DataSet, write_coordinates
 
@@ -41,14 +41,7 @@ def run(options: argparse.Namespace) -> int:
     fixed = options.fix_coordinates
     if fixed is not None and fixed.exists():
         raise UsageError(f"--fix-coordinates {fixed}: it is there already; the name of a new file is needed")
-    from tqdm import tqdm
-
-    with tqdm(total=None, desc="checking", unit="study", disable=options.quiet) as bar:
-
-        def progress(done: int, count: int) -> None:
-            bar.total = count
-            bar.update(done - bar.n)
-
+    with check_bar(options.quiet) as progress:
         report = check_data_set(options.data, CheckOptions(not options.quick, options.workers), progress)
     corrected = corrected_coordinates(report) if fixed is not None else None
     if corrected is not None and not corrected.rows:

@@ -1,6 +1,8 @@
 """What commands print beside a progress bar: one line a message, whatever characters a folder's name brings along."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 
@@ -12,6 +14,20 @@ def say(text: str) -> None:
 def warn(command: str, text: str) -> None:
     """One line to standard error, in the form of every error of the command line."""
     _write(f"lumbargrade {command}: {text}", sys.stderr)
+
+
+@contextmanager
+def check_bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """The progress bar of a data set's check, to be told of (studies done, studies in all)."""
+    from tqdm import tqdm
+
+    with tqdm(total=None, desc="checking", unit="study", disable=quiet) as bar:
+
+        def progress(done: int, count: int) -> None:
+            bar.total = count
+            bar.update(done - bar.n)
+
+        yield progress
 
 
 def _write(text: str, stream: TextIO) -> None:

@@ -17,6 +17,7 @@ COMMANDS = {
     "inspect": "say what is in a study: series, stacks, roles and why",
     "phantom": "write a data set of synthetic studies with known truth",
     "check": "list every inconsistency of a data set",
+    "explore": "a page with the counts, pictures and suspicious cases of a data set",
     "train": "train localiser and grader on a labelled data set",
     "calibrate": "refit a model's calibration on a site's labelled studies",
     "predict": "write the competition's submission for a data set",
