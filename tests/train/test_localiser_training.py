@@ -193,4 +193,4 @@ def test_augmentation_keeps_pictures_finite_and_changes_each_differently():
 def test_a_loss_that_is_not_finite_stops_the_training():
     network = LocaliserNetwork(widths=(4, 4, 4, 4, 4))
     with pytest.raises(FloatingPointError, match="step 0"):
-        fit(network, lambda _: torch.rand(2, 2, 32, 32), lambda n, x: n(x).sum() * torch.inf, Schedule(steps=3), "broken", quiet=True)
+        fit(network, lambda _: torch.rand(2, 2, 32, 32), lambda n, x: n(x).sum() * torch.inf, Schedule(steps=3), 0, "broken", quiet=True)

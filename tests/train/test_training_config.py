@@ -25,7 +25,7 @@ def test_the_default_file_and_the_default_values_are_one() -> None:
 
 
 def test_every_network_has_a_schedule_of_its_own_name() -> None:
-    assert set(NETWORKS) == {entry.name for entry in fields(TrainConfig)} - {"name", "seed", "threads", "networks"}
+    assert set(NETWORKS) == {entry.name for entry in fields(TrainConfig)} - {"name", "seed", "threads", "networks", "from_scratch"}
 
 
 def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA_DIR",
         help="labelled studies, best of another kind, to calibrate the probabilities on (those that were held out)",
     )
+    parser.add_argument("--resume", action="store_true", help="go on with the run in RUN_DIR, as happens without it too if one is there")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="prepared studies, to share between runs (RUN_DIR/cache)")
 
 
@@ -67,7 +68,8 @@ def run(options: argparse.Namespace) -> int:
         options.quiet,
     )
     record = train_run(options.data, options.output, config, run_options, _warn)
-    print(_summary(record["held_out"], options.output))  # noqa: T201
+    if record is not None:
+        print(_summary(record["held_out"], options.output))  # noqa: T201
     return 0
 
 

@@ -18,7 +18,10 @@ a localiser that is, on synthetic studies."""
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long and how fast one network is trained: AdamW, linear warm-up, cosine decay, moving average of the weights."""
+    """How long and how fast one network is trained: AdamW, linear warm-up, cosine decay, moving average of the weights.
+
+    ``mixed_precision`` is whether forward passes run in bfloat16, which is 2 to 9 times faster and rounds to 3 digits.
+    """
 
     steps: int = 1000
     batch_size: int = 16
@@ -26,6 +29,7 @@ class Schedule:
     weight_decay: float = 1e-4
     warmup_fraction: float = 0.05
     average_decay: float = 0.99
+    mixed_precision: bool = True
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch_size < 2:

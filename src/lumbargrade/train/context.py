@@ -21,6 +21,7 @@ from lumbargrade.train.export import export_onnx
 from lumbargrade.train.grader_augment import FramingJitter, frame, vary_appearance
 from lumbargrade.train.grader_samples import GraderSamples
 from lumbargrade.train.loop import fit
+from lumbargrade.train.parallel import Piece, SharedDropout
 from lumbargrade.train.progress import progress_bar
 from lumbargrade.train.start import load_weights
 from lumbargrade.train.study_cache import StudyCache
@@ -100,16 +101,16 @@ class _Layer(nn.Module):
         self.joined = nn.Linear(WIDTH, WIDTH)
         self.pair = nn.Embedding(_RELATIONS, HEADS)
         nn.init.zeros_(self.pair.weight)
-        self.alone = nn.Sequential(nn.Linear(WIDTH, 2 * WIDTH), nn.GELU(), nn.Dropout(DROPOUT), nn.Linear(2 * WIDTH, WIDTH))
-        self.dropout = nn.Dropout(DROPOUT)
+        self.alone = nn.Sequential(nn.Linear(WIDTH, 2 * WIDTH), nn.GELU(), SharedDropout(DROPOUT), nn.Linear(2 * WIDTH, WIDTH))
+        self.first_dropout, self.second_dropout = SharedDropout(DROPOUT), SharedDropout(DROPOUT)
 
     def forward(self, features: Tensor, relations: Tensor, unheard: Tensor) -> Tensor:
         mixed = self.mixed(self.first_norm(features)).reshape(*features.shape[:2], 3, HEADS, WIDTH // HEADS)
         queries, keys, values = (mixed[:, :, part].transpose(1, 2) for part in range(3))
         scores = queries @ keys.transpose(2, 3) / (WIDTH // HEADS) ** 0.5 + self.pair(relations).permute(2, 0, 1) + unheard
         heard = (torch.softmax(scores, -1) @ values).transpose(1, 2).flatten(2)
-        features = features + self.dropout(self.joined(heard))
-        return torch.as_tensor(features + self.dropout(self.alone(self.second_norm(features))))
+        features = features + self.first_dropout(self.joined(heard))
+        return torch.as_tensor(features + self.second_dropout(self.alone(self.second_norm(features))))
 
 
 def hear_studies(
@@ -140,18 +141,24 @@ def hear_studies(
 
 
 def train_context(
-    heard: Heard, schedule: Schedule, seed: int, quiet: bool = False, label: str = CONTEXT, start: bytes | None = None
+    heard: Heard,
+    schedule: Schedule,
+    seed: int,
+    quiet: bool = False,
+    label: str = CONTEXT,
+    start: bytes | None = None,
+    notes: Path | None = None,
 ) -> ContextNetwork:
-    """A network trained on what was heard; its weights depend on nothing but the arguments and the number of threads.
+    """A network trained on what was heard; its weights depend on nothing but the arguments and the number of threads. ``notes`` are as in
+    ``fit``.
 
     Raises:
         ModelFileError: ``start``, the file of one to go on from, cannot be trained on.
     """
-    random = np.random.default_rng(seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = ContextNetwork() if start is None else read_context(start)
-        fit(network, lambda _: _make_batch(heard, schedule.batch_size, random), _loss, schedule, label, quiet)
+        fit(network, lambda piece: _make_piece(heard, piece), _loss, schedule, seed, label, quiet, notes=notes)
     return network
 
 
@@ -211,8 +218,8 @@ def _hear(
     return Heard(read, graded, targets)
 
 
-def _make_batch(heard: Heard, count: int, random: np.random.Generator) -> _Batch:
-    chosen = random.integers(len(heard.read), size=count)
+def _make_piece(heard: Heard, piece: Piece) -> _Batch:
+    chosen = piece.random().integers(len(heard.read), size=piece.samples)
     return _Batch(*(torch.from_numpy(array[chosen]) for array in heard))
 
 

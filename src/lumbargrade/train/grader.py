@@ -1,5 +1,6 @@
 """Training one condition's network on crops in memory, and its raw logits on crops it has not seen."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,8 @@ from lumbargrade.train.grader_augment import NO_JITTER, FramingJitter, frame, va
 from lumbargrade.train.grader_network import OFFSET_UNIT_MM, DoubleViewGrader, Reading, Scale, build_grader, read_grader
 from lumbargrade.train.grader_samples import GraderSamples
 from lumbargrade.train.loop import fit
-from lumbargrade.train.start import MEASURED_BATCHES, measuring_normalisation
+from lumbargrade.train.parallel import ALONE, Piece, World, mean_of
+from lumbargrade.train.start import MEASURED_BATCHES, MEASURING, measuring_normalisation
 
 DRAWN_WEIGHTS = torch.tensor([1.0, 2.0, 4.0])
 """How much more often a moderate and a severe sample is drawn than a normal one: the emphasis of the competition's metric."""
@@ -59,13 +61,16 @@ def train_grader(
     label: str | None = None,
     line: int = 0,
     start: bytes | None = None,
+    notes: Path | None = None,
+    world: World = ALONE,
 ) -> TrainedGrader:
     """Train the network of a condition; its softmax estimates probabilities at the severities' true frequency.
 
     Rarer severities are drawn more often. Where a sample's label is all that is known, the log of that emphasis is added to the logits
     inside the loss (Menon et al., ICLR 2021), so the logits themselves stay those of patients as they come; where it is known how likely
     each label was, that is the target, and how often a sample is drawn does not bias it. ``label`` (else the network's name) and ``line``
-    are those of the progress bar; ``start`` is the file of a grader to go on from, None to begin anew.
+    are those of the progress bar; ``start`` is the file of a grader to go on from, None to begin anew; ``notes`` and ``world`` are as in
+    ``fit``.
 
     Raises:
         InputError: fewer than two samples, or samples of another condition.
@@ -73,19 +78,18 @@ def train_grader(
     """
     if samples.condition is not condition or len(samples) < 2:
         raise InputError(f"{condition.value}: {len(samples)} labelled samples of {samples.condition.value}; at least 2 are needed to train")
-    generator = torch.Generator().manual_seed(seed)
     known = Scale.of(samples.measures)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network, scale = (build_grader(condition), known) if start is None else read_grader(start, condition)
         scale = known and (scale or known)
-        sampler = _BatchMaker(samples, schedule.batch_size, scale, generator)
+        sampler = _PieceMaker(samples, scale)
         if start is not None:
             with measuring_normalisation(network):
                 for step in range(MEASURED_BATCHES):
-                    batch = sampler.next_batch(step)
+                    batch = sampler.make(Piece(seed, step, MEASURING, schedule.batch_size))
                     _forward(network, batch.pictures, batch.present)
-        fit(network, sampler.next_batch, _loss, schedule, label or NETWORK_NAMES[condition], quiet, line)
+        fit(network, sampler.make, _loss, schedule, seed, label or NETWORK_NAMES[condition], quiet, line, notes, world)
     return TrainedGrader(network, scale)
 
 
@@ -110,29 +114,30 @@ def sample_logits(network: nn.Module, samples: GraderSamples) -> NDArray[np.floa
     return np.concatenate(parts) if parts else np.zeros((0, 3))
 
 
-class _BatchMaker:
-    """Draws, frames and varies samples; everything random comes from one generator."""
+class _PieceMaker:
+    """Draws, frames and varies samples; everything random comes from the piece's generator."""
 
-    def __init__(self, samples: GraderSamples, batch_size: int, scale: Scale | None, generator: torch.Generator) -> None:
-        self.samples, self.batch_size, self.generator = samples, batch_size, generator
+    def __init__(self, samples: GraderSamples, scale: Scale | None) -> None:
+        self.samples = samples
         self.present, self.targets = torch.from_numpy(samples.present).float(), torch.from_numpy(samples.targets)
         self.weights = DRAWN_WEIGHTS[torch.from_numpy(samples.severities)]
         self.is_label = (self.targets == 1).any(1, keepdim=True)
         scaled = (samples.measures - scale.mean) / scale.deviation if scale else np.full_like(samples.measures, np.nan)
         self.measures = torch.from_numpy(scaled)
 
-    def next_batch(self, step: int) -> GraderBatch:
-        rows = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=self.generator)
+    def make(self, piece: Piece) -> GraderBatch:
+        generator = piece.generator()
+        rows = torch.multinomial(self.weights, piece.samples, replacement=True, generator=generator)
         framed = [
-            frame(_rows(crops, rows), recipe, FramingJitter(), self.generator)
+            frame(_rows(crops, rows), recipe, FramingJitter(), generator)
             for crops, recipe in zip(self.samples.crops, RECIPES[self.samples.condition], strict=True)
         ]
-        pictures = tuple(vary_appearance(each.pictures, self.generator) for each in framed)
+        pictures = tuple(vary_appearance(each.pictures, generator) for each in framed)
         offsets = torch.stack([each.offsets_mm for each in framed], 1)
         present = self.present[rows]
         if len(pictures) > 1:
-            pictures, offsets = _mirror_patients(pictures, offsets, self.generator)
-            present = _withhold_views(present, self.generator)
+            pictures, offsets = _mirror_patients(pictures, offsets, generator)
+            present = _withhold_views(present, generator)
         emphasis = self.is_label[rows] * DRAWN_WEIGHTS.log()
         return GraderBatch(pictures, offsets, present, self.targets[rows], emphasis, self.measures[rows])
 
@@ -171,12 +176,10 @@ def _loss(network: nn.Module, batch: GraderBatch) -> Tensor:
     reading = _forward(network, batch.pictures, batch.present)
     is_seen = ((batch.offsets_mm.norm(dim=2) <= GRADED_WITHIN_MM) | (batch.present == 0)).all(1)
     errors = functional.cross_entropy(reading.logits + batch.emphasis, batch.targets, reduction="none")
-    grades: Tensor = (errors * is_seen).sum() / is_seen.sum().clamp(min=1)
+    grades = mean_of((errors * is_seen).sum(), is_seen.sum())
     misplaced = functional.smooth_l1_loss(reading.offsets, batch.offsets_mm / OFFSET_UNIT_MM, beta=0.2, reduction="none").mean(2)
-    grades = grades + OFFSETS_WEIGHT * (misplaced * batch.present).sum() / batch.present.sum()
+    grades = grades + OFFSETS_WEIGHT * mean_of((misplaced * batch.present).sum(), batch.present.sum())
     known = batch.measures.isfinite() & is_seen[:, None]
-    if not known.any():
-        return grades
     errors = (torch.where(known, batch.measures, 0) - reading.measures) ** 2
     likelihoods = (errors * torch.exp(-reading.log_variances) + reading.log_variances) / 2
-    return torch.as_tensor(grades + MEASURES_WEIGHT * (likelihoods * known).sum() / known.sum())
+    return grades + MEASURES_WEIGHT * mean_of((likelihoods * known).sum(), known.sum())

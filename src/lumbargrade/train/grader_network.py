@@ -19,6 +19,7 @@ from lumbargrade.grade.crop import NETWORK_SLICES
 from lumbargrade.grade.recipe import LOGITS_OUTPUT, MEASURES, MEASURES_OUTPUT, OFFSET_OUTPUT, PRESENT_INPUT, RECIPES, SPREAD_OUTPUT
 from lumbargrade.terms import SEVERITIES, Condition
 from lumbargrade.train.export import export_onnx
+from lumbargrade.train.parallel import SharedDropout
 from lumbargrade.train.start import load_weights
 
 WINDOW_SLICES = 3
@@ -77,7 +78,7 @@ class CropEncoder(nn.Module):
         )
         self.place = nn.Conv2d(last, place_channels, 1)
         cells = -(-size_px // STRIDE)
-        self.dropout = nn.Dropout(DROPOUT)
+        self.dropout = SharedDropout(DROPOUT)
         described = 2 * last + place_channels * cells * cells
         self.attention = nn.Sequential(nn.Linear(described, ATTENTION_HIDDEN), nn.Tanh(), nn.Linear(ATTENTION_HIDDEN, 1))
         self.middle_first = nn.Parameter(functional.one_hot(torch.tensor(WINDOWS // 2), WINDOWS).float()[:, None])
@@ -110,7 +111,7 @@ class ReadingHead(nn.Module):
 
     def __init__(self, hidden: int, measures: int) -> None:
         super().__init__()
-        self.shared = nn.Sequential(nn.ReLU(), nn.Dropout(DROPOUT))
+        self.shared = nn.Sequential(nn.ReLU(), SharedDropout(DROPOUT))
         self.grade = nn.Linear(hidden, len(SEVERITIES))
         self.measure = nn.Linear(hidden, 2 * measures)
 

@@ -23,6 +23,7 @@ from lumbargrade.train.config import Schedule
 from lumbargrade.train.data_set import LabelledStudy, read_labelled_study
 from lumbargrade.train.export import export_onnx
 from lumbargrade.train.loop import fit
+from lumbargrade.train.parallel import Piece, SharedDropout
 from lumbargrade.train.progress import progress_bar
 
 WIDTHS = (32, 48, 64)
@@ -61,7 +62,7 @@ class JunctionNetwork(nn.Module):
         for before, after in zip((PATCH_CHANNELS, *WIDTHS), WIDTHS, strict=False):
             layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
         cells = (PATCH_SHAPE[0] >> len(WIDTHS)) * (PATCH_SHAPE[1] >> len(WIDTHS))
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(DROPOUT), nn.Linear(WIDTHS[-1] * cells, 1))
+        self.layers = nn.Sequential(*layers, nn.Flatten(), SharedDropout(DROPOUT), nn.Linear(WIDTHS[-1] * cells, 1))
 
     def forward(self, patches: Tensor) -> Tensor:
         logits: Tensor = self.layers(patches)[:, 0]
@@ -92,9 +93,8 @@ def read_junctions(studies: Sequence[LabelledStudy], localiser: Path, label: str
 def train_junction(junctions: Junctions, schedule: Schedule, seed: int, quiet: bool = False, label: str = "junction") -> JunctionNetwork:
     """A network trained on the patches; its weights depend on nothing but the arguments and the number of threads."""
     torch.manual_seed(seed)
-    random = np.random.default_rng(seed)
     network = JunctionNetwork()
-    fit(network, lambda _: _make_batch(junctions, schedule.batch_size, random), _loss, schedule, label, quiet)
+    fit(network, lambda piece: _make_piece(junctions, piece), _loss, schedule, seed, label, quiet)
     return network
 
 
@@ -122,8 +122,9 @@ def _read_junctions(task: _Task) -> tuple[_Task, Junctions]:
     return task, Junctions(np.concatenate(patches), np.concatenate(transitional))
 
 
-def _make_batch(junctions: Junctions, count: int, random: np.random.Generator) -> _Batch:
+def _make_piece(junctions: Junctions, piece: Piece) -> _Batch:
     """Random patches, turned, zoomed and shifted a little, with some channels muted."""
+    count, random = piece.samples, piece.random()
     chosen = random.integers(len(junctions.patches), size=count)
     patches = torch.from_numpy(junctions.patches[chosen].astype(np.float32))
     turn, zoom = random.normal(0, TURN_SD, count), 1 + random.normal(0, ZOOM_SD, count)

@@ -1,6 +1,7 @@
 """Training of the localiser: augmented crops of sagittal slices, and heat-maps of the labelled points as targets."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +18,9 @@ from lumbargrade.train.config import Schedule
 from lumbargrade.train.localiser_network import LocaliserNetwork, read_localiser
 from lumbargrade.train.localiser_samples import SOURCE_MM, WHITE, LocaliserSample, prepare_localiser_study
 from lumbargrade.train.loop import fit
+from lumbargrade.train.parallel import ALONE, Piece, World, mean_of
 from lumbargrade.train.spine_marks import FINDING_SITES, REGION_CHANNELS, SITE_CHANNELS
-from lumbargrade.train.start import MEASURED_BATCHES, measuring_normalisation
+from lumbargrade.train.start import MEASURED_BATCHES, MEASURING, measuring_normalisation
 
 __all__ = ["LocaliserSample", "prepare_localiser_study", "train_localiser"]
 
@@ -80,10 +82,13 @@ def train_localiser(
     label: str = "localiser",
     line: int = 0,
     start: bytes | None = None,
+    notes: Path | None = None,
+    world: World = ALONE,
 ) -> nn.Module:
     """A network trained on the samples; its weights depend on nothing but the arguments and the number of threads.
 
-    ``label`` and ``line`` are those of the progress bar; ``start`` is the file of a localiser to go on from, None to begin anew.
+    ``label`` and ``line`` are those of the progress bar; ``start`` is the file of a localiser to go on from, None to begin anew; ``notes``
+    and ``world`` are as in ``fit``.
 
     Raises:
         ValueError: no samples.
@@ -93,13 +98,18 @@ def train_localiser(
         raise ValueError("no studies to train the localiser on; at least one is needed")
     shape = crop or CropShape()
     torch.manual_seed(seed)
-    random = np.random.default_rng(seed)
+
+    def make(piece: Piece) -> Batch:
+        with torch.random.fork_rng():
+            torch.manual_seed(piece.torch_seed())
+            return make_batch(samples, piece.samples, shape, piece.random())
+
     network = LocaliserNetwork() if start is None else read_localiser(start)
     if start is not None:
         with measuring_normalisation(network):
-            for _ in range(MEASURED_BATCHES):
-                network(make_batch(samples, schedule.batch_size, shape, random).inputs)
-    fit(network, lambda _: make_batch(samples, schedule.batch_size, shape, random), localiser_loss, schedule, label, quiet, line)
+            for step in range(MEASURED_BATCHES):
+                network(make(Piece(seed, step, MEASURING, schedule.batch_size)).inputs)
+    fit(network, make, localiser_loss, schedule, seed, label, quiet, line, notes, world)
     return network
 
 
@@ -111,7 +121,7 @@ def localiser_loss(network: nn.Module, batch: Batch) -> Tensor:
     weights[:, TRANSITIONAL] *= TRANSITIONAL_WEIGHT
     losses = functional.binary_cross_entropy_with_logits(logits, batch.heat, reduction="none") * weights
     pixels = batch.heat.shape[2] * batch.heat.shape[3]
-    return 3 * CHANNELS * (losses * batch.taught).sum() / (batch.taught.sum().clamp_min(1) * pixels)
+    return 3 * CHANNELS * mean_of((losses * batch.taught).sum(), batch.taught.sum() * pixels)
 
 
 def make_batch(samples: Sequence[LocaliserSample], count: int, crop: CropShape, random: np.random.Generator) -> Batch:

@@ -1,11 +1,13 @@
 """The one training loop: AdamW, linear warm-up then cosine, gradient clipping, and a moving average of the weights.
 
-What is learned is the caller's: it makes batches and measures the loss. The loop is deterministic for given batches, initial weights and
-``torch.set_num_threads``.
+What is learned is the caller's: it makes batches and measures the loss. The loop is deterministic for a given seed, initial weights and
+``torch.set_num_threads``; killed and begun again, or dealt among processes, it comes to the same.
 """
 
 import math
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -13,64 +15,145 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from lumbargrade.train.config import Schedule
+from lumbargrade.train.parallel import (
+    ALONE,
+    Piece,
+    World,
+    joined,
+    normalise_alone,
+    normalise_together,
+    pieces_of,
+    prepare,
+    share_gradients,
+)
 from lumbargrade.train.progress import progress_bar
+from lumbargrade.train.record import write_json
 
 LARGEST_GRADIENT_NORM = 5.0
 FINAL_RATE_FRACTION = 0.02
+SHOWN_STEPS = 50
+"""The loss beside the progress bar is the mean of so many steps."""
+KEPT_SECONDS = 60.0
+"""How often the state is kept: at most so much work is lost when a run is killed."""
 Batch = TypeVar("Batch")
 
 
 def training_device() -> torch.device:
-    """Where networks are trained: the first CUDA device if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Where networks are trained: this process's CUDA device if there is one, else the CPU."""
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def fit(
     network: nn.Module,
-    next_batch: Callable[[int], Batch],
+    next_piece: Callable[[Piece], Batch],
     loss: Callable[[nn.Module, Batch], Tensor],
     schedule: Schedule,
+    seed: int,
     label: str,
     quiet: bool = False,
     line: int = 0,
-) -> None:
-    """Train ``network`` in place; afterwards it lies on the CPU, in eval mode, with the averaged weights.
+    notes: Path | None = None,
+    world: World = ALONE,
+) -> list[float]:
+    """Train ``network`` in place; afterwards it lies on the CPU, in eval mode, with the averaged weights. Returns the loss of each step.
 
     Args:
-        network: its convolutions run channels-last, forward passes in bfloat16 autocast.
-        next_batch: step (0-based) to a batch. Tensors in it, also inside tuples, lists and dicts, are moved to the training device.
-        loss: network and batch to a scalar; runs under autocast, so it should turn outputs to float32 before summing them.
-        schedule: steps, rates and the decay of the average. ``batch_size`` is for ``next_batch`` to heed.
+        network: its convolutions run channels-last, forward passes in bfloat16 unless the schedule says otherwise. Its dropout is
+            ``parallel.SharedDropout``.
+        next_piece: a piece of a batch (``parallel.Piece``) to a part of it with as many samples, which depends on nothing else. Tensors in
+            it, also inside tuples, are moved to the training device.
+        loss: network and batch to a scalar; runs under autocast, so it should turn outputs to float32 before summing them. Means over
+            part of a batch are taken with ``parallel.mean_of``.
+        schedule: steps, rates, the size of batches and the decay of the average.
         label: what the progress bar on standard error is called.
         quiet: no progress bar.
         line: of the progress bar, where several processes train at once.
+        notes: the beginning of a path: the state is kept in ``<notes>.state`` now and then, and training goes on from it if it is there;
+            the losses are left in ``<notes>.losses.json``. None keeps nothing.
+        world: the processes that train together, each calling this with the same arguments.
 
     Raises:
         FloatingPointError: the loss became infinite or NaN.
+        UsageError: the batch cannot be dealt among the processes.
     """
     device = training_device()
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.train()
+    normalise_together(network, world)
     optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
-    rates = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_fraction(step, schedule))
     average = AveragedModel(network, avg_fn=_moving_average(schedule.average_decay), use_buffers=True)
-    running_loss = 0.0
-    with progress_bar(schedule.steps, label, "step", line, quiet) as progress:
-        for step in range(schedule.steps):
-            batch = _on_device(next_batch(step), device)
-            with torch.autocast(device.type, torch.bfloat16):
+    state = _State(network, optimiser, average, notes, world)
+    losses = state.read(device)
+    with progress_bar(schedule.steps, label, "step", line, quiet or not world.is_first) as progress:
+        progress.update(len(losses))
+        for step in range(len(losses), schedule.steps):
+            for group in optimiser.param_groups:
+                group["lr"] = schedule.learning_rate * _rate_fraction(step, schedule)
+            batch = _on_device(joined([next_piece(piece) for piece in pieces_of(schedule.batch_size, seed, step, world)]), device)
+            prepare(network, seed, step, world)
+            with torch.autocast(device.type, torch.bfloat16, enabled=schedule.mixed_precision):
                 value = loss(network, batch)
             optimiser.zero_grad()
             value.backward()  # type: ignore[no-untyped-call]
+            share_gradients(network, world)
             nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT_NORM)
             optimiser.step()
-            rates.step()
             average.update_parameters(network)
-            running_loss = _running_mean(running_loss, float(value.detach()), step, label)
-            progress.set_postfix(loss=f"{running_loss:.4f}", refresh=False)
+            losses.append(_finite(float(world.total(value)) / world.size, step, label))
+            progress.set_postfix(loss=f"{sum(losses[-SHOWN_STEPS:]) / len(losses[-SHOWN_STEPS:]):.4f}", refresh=False)
             progress.update()
+            state.keep_now_and_then(losses)
     network.load_state_dict(average.module.state_dict())
+    normalise_alone(network)
     network.to("cpu").eval()
+    state.conclude(losses)
+    return losses
+
+
+class _State:
+    """Everything that a training needs to go on, in one file that is there whole or not at all."""
+
+    def __init__(
+        self, network: nn.Module, optimiser: torch.optim.Optimizer, average: AveragedModel, notes: Path | None, world: World
+    ) -> None:
+        self._parts: dict[str, nn.Module | torch.optim.Optimizer] = {"network": network, "optimiser": optimiser, "average": average}
+        self._notes, self._world = notes, world
+        self._kept = time.monotonic()
+
+    def read(self, device: torch.device) -> list[float]:
+        """Take up what was kept; the losses so far, none if nothing was."""
+        path = None if self._notes is None else state_path(self._notes)
+        is_there = self._world.from_first(path is not None and path.is_file())
+        if not is_there or path is None:
+            return []
+        stored = torch.load(path, map_location=device, weights_only=True)
+        for name, part in self._parts.items():
+            part.load_state_dict(stored[name])
+        return list(stored["losses"])
+
+    def keep_now_and_then(self, losses: list[float]) -> None:
+        if self._notes is None or not self._world.is_first or time.monotonic() - self._kept < KEPT_SECONDS:
+            return
+        path = state_path(self._notes)
+        partial = path.with_name(f"{path.name}.partial")
+        torch.save({**{name: part.state_dict() for name, part in self._parts.items()}, "losses": losses}, partial)
+        partial.replace(path)
+        self._kept = time.monotonic()
+
+    def conclude(self, losses: list[float]) -> None:
+        """Leave the losses; the state stays until what was trained is written."""
+        if self._notes is not None and self._world.is_first:
+            write_json(losses_path(self._notes), {"losses": [round(value, 6) for value in losses]})
+
+
+def state_path(notes: Path) -> Path:
+    """Where the state of a training is kept."""
+    return notes.with_name(f"{notes.name}.state")
+
+
+def losses_path(notes: Path) -> Path:
+    """Where the loss of each step is left."""
+    return notes.with_name(f"{notes.name}.losses.json")
 
 
 def _rate_fraction(step: int, schedule: Schedule) -> float:
@@ -94,11 +177,10 @@ def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Te
     return average
 
 
-def _running_mean(mean: float, value: float, step: int, label: str) -> float:
+def _finite(value: float, step: int, label: str) -> float:
     if not math.isfinite(value):
         raise FloatingPointError(f"{label}: the loss became {value} at step {step}; a lower learning rate may help")
-    weight = max(0.02, 1 / (step + 1))
-    return mean + weight * (value - mean)
+    return value
 
 
 def _on_device(batch: Any, device: torch.device) -> Any:

@@ -21,6 +21,8 @@ from lumbargrade.train.grader_network import export_grader
 from lumbargrade.train.junction import export_junction, read_junctions, train_junction
 from lumbargrade.train.localiser import train_localiser
 from lumbargrade.train.localiser_network import export_localiser
+from lumbargrade.train.loop import state_path
+from lumbargrade.train.parallel import ALONE, World
 from lumbargrade.train.study_cache import StudyCache
 
 MOST_AT_ONCE = 4
@@ -54,6 +56,8 @@ class _NetworkTask:
     quiet: bool
     threads: int
     start: bytes | None
+    notes: Path
+    world: World = ALONE
 
 
 def cores(config: TrainConfig) -> int:
@@ -70,8 +74,16 @@ def train_members(
     workers: int,
     quiet: bool,
     start: Mapping[str, bytes] = MappingProxyType({}),
+    notes: Path | None = None,
+    world: World = ALONE,
 ) -> None:
-    """Train and write every network whose file is not there yet; ``start`` holds the files of networks to go on from, by name.
+    """Train and write every network whose file is not there yet.
+
+    Args:
+        weights: the folder of the files.
+        start: the files of networks to go on from, by name.
+        notes: the folder where states and losses are kept, which must be there; that of the weights if None.
+        world: the processes that train each network together; then the networks are trained one after the other.
 
     Raises:
         ModelFileError: an exported network does not give torch's outputs.
@@ -79,7 +91,8 @@ def train_members(
     """
     absent = [(member, name) for member in members for name in config.networks if not (weights / member.files[name]).is_file()]
     missing = [(member, name) for member, name in absent if name not in (CONTEXT, JUNCTION)]
-    at_once = max(1, min(workers, len(missing), MOST_AT_ONCE))
+    notes = notes or weights
+    at_once = max(1, min(workers, len(missing), MOST_AT_ONCE)) if world.size == 1 else 1
     tasks = [
         _NetworkTask(
             name,
@@ -91,20 +104,26 @@ def train_members(
             weights / member.files[name],
             NETWORKS.index(name) if at_once > 1 else 0,
             quiet,
-            max(1, cores(config) // at_once),
+            max(1, cores(config) // (at_once * world.on_this_machine)),
             start.get(name),
+            notes / Path(member.files[name]).stem,
+            world,
         )
         for member, name in missing
     ]
     for _ in run_side_by_side(_train_network, tasks, at_once):
         pass
+    if not world.is_first:
+        return
     torch.set_num_threads(cores(config))
     for member in (member for member, name in absent if name == CONTEXT):
         label = _label(CONTEXT, member, members)
         files = {name: weights / member.files[name] for name in NETWORK_NAMES.values()}
         heard = hear_studies(files, cache, member.training, member.seed, f"{label}: studies", cores(config), quiet)
-        context = train_context(heard, config.context, member.seed, quiet, label, start.get(CONTEXT))
+        own_notes = notes / Path(member.files[CONTEXT]).stem
+        context = train_context(heard, config.context, member.seed, quiet, label, start.get(CONTEXT), own_notes)
         export_context(context, weights / member.files[CONTEXT], heard)
+        state_path(own_notes).unlink(missing_ok=True)
     for member in (member for member, name in absent if name == JUNCTION):
         known = [studies[study_id] for study_id in member.training]
         label = _label(JUNCTION, member, members)
@@ -121,10 +140,18 @@ def _train_network(task: _NetworkTask) -> None:
     torch.set_num_threads(task.threads)
     if task.name == LOCALISER:
         slices = task.cache.localiser_samples(task.study_ids)
-        network = train_localiser(slices, task.schedule, task.seed, task.quiet, label=task.label, line=task.line, start=task.start)
-        export_localiser(network, task.path)
+        network = train_localiser(
+            slices, task.schedule, task.seed, task.quiet, None, task.label, task.line, task.start, task.notes, task.world
+        )
+        if task.world.is_first:
+            export_localiser(network, task.path)
     else:
         condition: Condition = _CONDITIONS[task.name]
         crops = task.cache.grader_samples(condition, task.study_ids)
-        trained = train_grader(condition, crops, task.schedule, task.seed, task.quiet, label=task.label, line=task.line, start=task.start)
-        export_grader(trained.network, condition, task.path, trained.scale, plain_inputs(crops, slice(COMPARED)))
+        trained = train_grader(
+            condition, crops, task.schedule, task.seed, task.quiet, task.label, task.line, task.start, task.notes, task.world
+        )
+        if task.world.is_first:
+            export_grader(trained.network, condition, task.path, trained.scale, plain_inputs(crops, slice(COMPARED)))
+    task.world.wait()
+    state_path(task.notes).unlink(missing_ok=True)

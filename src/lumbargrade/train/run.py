@@ -6,6 +6,7 @@ A stage whose product is there is not repeated, so an interrupted run goes on wh
     members.json                which studies each member learns from and which are held out
     cache/<study_id>.npz        prepared studies (elsewhere if so asked)
     weights/                    the networks and their manifest: a model
+    training/                   the losses of each network; while it is trained, its state
     held_out/fold-<k>.npz       logits and localisation errors of each fold's held-out studies; of those to calibrate on, where given
     oof.csv  run.json           the held-out predictions; everything about the run
 """
@@ -32,12 +33,14 @@ from lumbargrade.train.index import LeftOut, index_studies
 from lumbargrade.train.loop import training_device
 from lumbargrade.train.member import MOST_AT_ONCE, MemberPlan, cores, train_members
 from lumbargrade.train.outcome import describe, fit_on, tilted_scores
+from lumbargrade.train.parallel import World, close_world, open_world
 from lumbargrade.train.record import StageClock, settle_plan, software, write_json
 from lumbargrade.train.study_cache import open_cache
 from lumbargrade.train.taken import TakenNetworks
 
 SCHEMA = "lumbargrade/run/1"
 MEMBERS = "members.json"
+NOTES = "training"
 STUDIES_A_FOLD = 2
 """Fewer, and a fold says nothing about the others."""
 
@@ -65,20 +68,43 @@ class RunOptions:
     quiet: bool = False
 
 
-def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOptions, warn: Callable[[str], None]) -> dict[str, Any]:
+def train_run(
+    data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOptions, warn: Callable[[str], None]
+) -> dict[str, Any] | None:
     """Carry a run out or on; ``warn`` is told of each study that is left out. Returns what ``run.json`` holds.
+
+    Among processes that ``torchrun`` started, all train, and the first does the rest; the others get None.
 
     Raises:
         UsageError: the folder holds another run, or there are too few studies for the folds.
         InputError: the data set cannot be learnt from.
         ModelFileError: the model that networks are taken from lacks one.
     """
-    data, taken = open_labelled_data(data_dir), TakenNetworks.read(options.models, config, options.start_from)
+    world = open_world()
+    try:
+        data, taken = open_labelled_data(data_dir), TakenNetworks.read(options.models, config, options.start_from)
+        if not world.is_first:
+            _follow(data, run_dir, config, options, taken, world)
+            return None
+        return _lead(data, run_dir, config, options, taken, world, warn)
+    finally:
+        close_world(world)
+
+
+def _lead(
+    data: LabelledData,
+    run_dir: Path,
+    config: TrainConfig,
+    options: RunOptions,
+    taken: TakenNetworks,
+    world: World,
+    warn: Callable[[str], None],
+) -> dict[str, Any]:
     others = [open_labelled_data(path, Purpose.CALIBRATION) for path in options.calibrate_on]
     run_dir.mkdir(parents=True, exist_ok=True)
     plan = {"config": config.as_dict(), "folds": options.folds, "data_fingerprint": data.fingerprint, "version": __version__}
     settle_plan(run_dir, {**plan, "taken": taken.as_record(), "calibrated_on": [other.fingerprint for other in others]})
-    clock, cache = StageClock(run_dir), open_cache(options.cache or run_dir / "cache", data.fingerprint)
+    clock, cache = StageClock(run_dir), open_cache(_cache_folder(run_dir, options), data.fingerprint)
     try:
         with clock.stage("index"):
             left_out = index_studies(list(data.studies.values()), cache, options.workers, options.quiet)
@@ -88,11 +114,13 @@ def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOp
         _settle_members(run_dir, members, left_out)
         for member in members:
             cache.require_enough(member.training, config.networks)
-        weights = run_dir / RUN_WEIGHTS
+        weights, notes = run_dir / RUN_WEIGHTS, run_dir / NOTES
         weights.mkdir(exist_ok=True)
+        notes.mkdir(exist_ok=True)
         taken.write([member.files for member in members], weights)
+        world.from_first(left_out)
         with clock.stage("train"):
-            train_members(members, config, data.studies, cache, weights, options.workers, options.quiet, taken.start)
+            train_members(members, config, data.studies, cache, weights, options.workers, options.quiet, taken.start, notes, world)
         with clock.stage("held_out"):
             parts = [_held_out(member, data, run_dir, config, options) for member in members]
         _warn_of_unread([study_id for member in members for study_id in member.held_out], parts, "the held-out studies", warn)
@@ -102,6 +130,19 @@ def train_run(data_dir: Path, run_dir: Path, config: TrainConfig, options: RunOp
     finally:
         _remove_partial_files(run_dir)
     return _conclude(run_dir, data, left_out, members, parts, seen, taken, config, options, clock)
+
+
+def _follow(data: LabelledData, run_dir: Path, config: TrainConfig, options: RunOptions, taken: TakenNetworks, world: World) -> None:
+    """Train with the process that leads, once it has prepared the studies and settled who learns from which."""
+    left_out = world.from_first(None)
+    members = _plan_members(data, left_out, config, options.folds)
+    cache = open_cache(_cache_folder(run_dir, options), data.fingerprint)
+    weights, notes = run_dir / RUN_WEIGHTS, run_dir / NOTES
+    train_members(members, config, data.studies, cache, weights, options.workers, True, taken.start, notes, world)
+
+
+def _cache_folder(run_dir: Path, options: RunOptions) -> Path:
+    return options.cache or run_dir / "cache"
 
 
 def _plan_members(data: LabelledData, left_out: list[LeftOut], config: TrainConfig, folds: int) -> list[MemberPlan]:
@@ -221,6 +262,6 @@ def _conclude(
 
 def _remove_partial_files(run_dir: Path) -> None:
     """Only in folders of this run alone: a shared cache may hold what another run is writing."""
-    for folder in (run_dir, run_dir / "cache", run_dir / RUN_WEIGHTS, run_dir / "held_out"):
+    for folder in (run_dir, run_dir / "cache", run_dir / RUN_WEIGHTS, run_dir / NOTES, run_dir / "held_out"):
         for path in folder.glob("*.partial"):
             path.unlink(missing_ok=True)

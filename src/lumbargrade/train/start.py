@@ -18,6 +18,8 @@ from lumbargrade.errors import ModelFileError
 
 MEASURED_BATCHES = 8
 """On how many batches normalisation is measured before training goes on."""
+MEASURING = 1000
+"""The place of these batches' pieces: none of a training has it."""
 
 
 def load_weights(network: nn.Module, content: bytes, inside: str = "", elsewhere: Sequence[str] = ()) -> dict[str, Tensor]:
