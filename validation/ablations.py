@@ -1,9 +1,11 @@
 """What each ingredient of the graders is worth, and how they learn with more patients: short trainings, each measured on other families.
 
-``python validation/ablations.py TRAIN_DIR --test heldout-a=DIR heldout-b=DIR --output out/ablations``
+``python validation/ablations.py TRAIN_DIR --test heldout-a=DIR heldout-b=DIR --calibrate-on DIR DIR --output out/ablations``
 
 TRAIN_DIR and the others are what ``lumbargrade phantom`` wrote. Each variant trains the three graders from nothing with the same number of
-steps, and is measured on crops around the readers' coordinates, without calibration. Finished variants are kept in ``--output``.
+steps, and is measured on crops around the readers' coordinates, without calibration. The shipped model is measured with and without the
+network that hears the findings together, end to end, calibrated anew on other studies each time. Finished variants are kept in
+``--output``; ``--card`` puts the tables between the marks of that file.
 """
 
 import argparse
@@ -16,19 +18,30 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from grades import around_marks
 from synthetic import labelled_studies
 
-from lumbargrade.competition import SEVERITY_WEIGHTS, untilt
+from lumbargrade.competition import SEVERITY_WEIGHTS, StudyLabels, untilt
 from lumbargrade.evaluate import Rows, estimate
 from lumbargrade.grade import Calibration
+from lumbargrade.grade.context import CONTEXT
+from lumbargrade.grade.recipe import NETWORK_NAMES
+from lumbargrade.localise import LOCALISER
+from lumbargrade.models import load_bundle
 from lumbargrade.side_by_side import run_side_by_side
-from lumbargrade.terms import Condition
+from lumbargrade.terms import FINDINGS, Condition
 from lumbargrade.train.config import Schedule
 from lumbargrade.train.data_set import LabelledData, LabelledStudy, open_labelled_data
 from lumbargrade.train.grader import sample_logits, train_grader
 from lumbargrade.train.grader_samples import GraderSamples
+from lumbargrade.train.held_out import HeldOutStudies, predict_held_out
 from lumbargrade.train.index import index_studies
+from lumbargrade.train.outcome import fit_on
 from lumbargrade.train.study_cache import StudyCache, open_cache
+
+GRADERS = (LOCALISER, *NETWORK_NAMES.values())
+SHIPPED = {"with context": (*GRADERS, CONTEXT), "without context": GRADERS}
+BEGIN, END = "<!-- ablations: made by validation/ablations.py -->\n", "<!-- end of ablations -->\n"
 
 Change = Callable[[GraderSamples], GraderSamples]
 
@@ -81,6 +94,8 @@ def main() -> int:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="where TRAIN_DIR was prepared by a training run")
     parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--calibrate-on", type=Path, nargs="+", required=True)
+    parser.add_argument("--card", type=Path)
     options = parser.parse_args()
     data = open_labelled_data(options.data)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -102,6 +117,7 @@ def main() -> int:
         name, _, folder = each.partition("=")
         other, _ = labelled_studies(Path(folder))
         tests[name] = _prepared(other, name, options.output / f"cache-{name}")
+    records = {}
     for variant in variants:
         path = options.output / f"{variant.name.replace(' ', '-')}.json"
         if not path.is_file():
@@ -110,8 +126,80 @@ def main() -> int:
             step = partial(_measure, variant, cache, chosen, tests, options.steps)
             found = {name: told for one in run_side_by_side(step, list(variant.conditions), 2) for name, told in one.items()}
             path.write_text(json.dumps({"studies": len(chosen), "seconds": time.perf_counter() - start, "found": found}, indent=1))
-        _show(variant, json.loads(path.read_text()))
+        records[variant.name] = json.loads(path.read_text())
+    named = {name: Path(folder) for name, _, folder in (each.partition("=") for each in options.test)}
+    shipped = {name: _end_to_end(name, named, options.calibrate_on, options.output) for name in SHIPPED}
+    text = "\n\n".join(
+        [
+            f"**What each ingredient is worth**, {options.steps} steps of training each: weighted log loss without calibration, and "
+            "AUC of severe, on crops around the true places in studies of other families.",
+            _table(records, list(named)),
+            "**Findings heard together**, the shipped model end to end, calibrated anew on other studies of these families each time.",
+            _table(shipped, list(named)),
+        ]
+    )
+    print(text)  # noqa: T201
+    if options.card:
+        before, after = around_marks(options.card.read_text(), BEGIN, END)
+        options.card.write_text(f"{before}{BEGIN}\n{text}\n\n{END}{after}")
     return 0
+
+
+def _end_to_end(name: str, tests: dict[str, Path], calibration: Sequence[Path], output: Path):  # type: ignore[no-untyped-def]
+    """The shipped model's figures with or without its context network."""
+    contents = {network: content for network, content in load_bundle(None).members[0].contents.items() if network in SHIPPED[name]}
+    folder = output / "shipped"
+    folder.mkdir(exist_ok=True)
+    for network, content in contents.items():
+        (folder / f"{network}.onnx").write_bytes(content)
+    files = {network: folder / f"{network}.onnx" for network in contents}
+
+    def heard(place: Path) -> tuple[HeldOutStudies, StudyLabels]:
+        studies, labels = labelled_studies(place)
+        path = output / f"{name}-{place.name}.npz".replace(" ", "-")
+        if not path.is_file():
+            predict_held_out(studies, files, f"{name}: {place.name}", 2, 1, quiet=False).write(path)
+        found = HeldOutStudies.read(path)
+        rows = [labels.study_ids.index(study_id) for study_id in found.study_ids.tolist()]
+        return found, StudyLabels(tuple(found.study_ids.tolist()), labels.severities[rows])
+
+    calibrations = fit_on([heard(place) for place in calibration])
+    told = {}
+    for test, place in tests.items():
+        found, labels = heard(place)
+        for condition in Condition:
+            columns = np.array([finding.condition is condition for finding in FINDINGS])
+            chosen = ~np.ma.getmaskarray(found.logits)[..., 0] & ~np.ma.getmaskarray(labels.severities) & columns
+            studies, findings = np.nonzero(chosen)
+            calibration_ = Calibration.from_parameters(calibrations[condition.value])
+            probabilities = calibration_.probability_array(found.logits.data[chosen], found.openness[chosen])
+            rows = Rows(labels.severities.data[studies, findings].astype(np.intp), probabilities, studies)
+            told[f"{condition.value} {test}"] = _figures(rows)
+    return {"studies": "", "found": told}
+
+
+def _figures(rows: Rows) -> dict[str, list[float | None]]:
+    found = estimate(rows, 200)
+    names = ("weighted_log_loss", "constant_log_loss", "auc_severe", "auc_moderate", "calibration_error_severe")
+    return {name: [found[name].value, found[name].low, found[name].high] for name in names}
+
+
+def _table(records, tests: Sequence[str]) -> str:  # type: ignore[no-untyped-def]
+    """A row a variant, a column a condition and test."""
+    columns = [(condition, test) for condition in Condition for test in tests]
+    heads = [f"{condition.value.replace('_', ' ')}, {test}" for condition, test in columns]
+    lines = [f"| | studies | {' | '.join(heads)} |", "|---|---|" + "---|" * len(columns)]
+    for name, record in records.items():
+        cells = []
+        for condition, test in columns:
+            found = record["found"].get(f"{condition.value} {test}")
+            if found is None:
+                cells.append("–")
+                continue
+            (loss, low, high), severe = found["weighted_log_loss"], found["auc_severe"][0]
+            cells.append(f"{loss:.3f} ({low:.3f} to {high:.3f}); {severe:.3f}")
+        lines.append(f"| {name} | {record['studies']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _prepared(studies: list[LabelledStudy], fingerprint: str, folder: Path) -> tuple[StudyCache, list[int]]:
@@ -143,19 +231,8 @@ def _measure(variant: Variant, cache: StudyCache, ids: Sequence[int], tests, ste
         probabilities = Calibration().probability_array(sample_logits(network, joined))
         if variant.change is weighted:
             probabilities = untilt(probabilities)
-        found = estimate(Rows(joined.severities, probabilities, studies), 200)
-        told[f"{condition.value} {name}"] = {
-            key: [found[key].value, found[key].low, found[key].high]
-            for key in ("weighted_log_loss", "constant_log_loss", "auc_severe", "auc_moderate", "calibration_error_severe")
-        }
+        told[f"{condition.value} {name}"] = _figures(Rows(joined.severities, probabilities, studies))
     return told
-
-
-def _show(variant: Variant, record) -> None:  # type: ignore[no-untyped-def]
-    print(f"{variant.name}: {record['studies']} studies, {record['seconds']:.0f} s")  # noqa: T201
-    for name, found in sorted(record["found"].items()):
-        loss, severe = found["weighted_log_loss"], found["auc_severe"]
-        print(f"  {name}: log loss {loss[0]:.3f} ({loss[1]:.3f} to {loss[2]:.3f}), AUC severe {severe[0]:.3f}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=300)
     options = parser.parse_args()
     named = [each.partition("=") for each in options.data]
-    around = around_marks(options.card.read_text()) if options.card else ("", "")
+    around = around_marks(options.card.read_text(), BEGIN, END) if options.card else ("", "")
     graded = {name: grade_data(Path(folder), options.models, options.workers) for name, _, folder in named}
     text = "\n\n".join(
         [
@@ -82,11 +82,11 @@ def main() -> int:
     return 0
 
 
-def around_marks(card: str) -> tuple[str, str]:
+def around_marks(card: str, begin: str, end: str) -> tuple[str, str]:
     """What stands before and after the marked place of the card."""
-    if card.count(BEGIN) != 1 or card.count(END) != 1:
-        raise SystemExit(f"the card needs the two lines {BEGIN.strip()} and {END.strip()}, once each")
-    return card.partition(BEGIN)[0], card.partition(END)[2]
+    if card.count(begin) != 1 or card.count(end) != 1:
+        raise SystemExit(f"the card needs the two lines {begin.strip()} and {end.strip()}, once each")
+    return card.partition(begin)[0], card.partition(end)[2]
 
 
 def grade_data(folder: Path, models: Path | None, workers: int) -> Graded:

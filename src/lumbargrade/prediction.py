@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lumbargrade.blend import Blend
 from lumbargrade.competition import (
     COLUMN_PRIOR,
     DataSet,
@@ -50,8 +51,9 @@ class StudyPrediction:
     """What is known of one study.
 
     Attributes:
-        probabilities: (25, 3) calibrated, not tilted, in the order of ``FINDINGS``; those of ``COLUMN_PRIOR`` where not graded.
-        is_graded: (25,) which are the model's own.
+        probabilities: (model, 25, 3) calibrated, not tilted, in the order of ``FINDINGS``. Where a model could not grade, it says what the
+            others say on average; where none could, all say ``COLUMN_PRIOR``.
+        is_graded: (25,) which are a model's own.
         failure: why the study could not be read, if so.
     """
 
@@ -102,60 +104,66 @@ def study_requests(
     ]
 
 
-def predict_studies(requests: Sequence[StudyRequest], models: Path | None, workers: int) -> Iterator[StudyPrediction]:
-    """Predict each study, in whatever order they are done, in ``workers`` processes: the DICOM room is not for threads.
+def predict_studies(requests: Sequence[StudyRequest], models: Sequence[Path | None], workers: int) -> Iterator[StudyPrediction]:
+    """Predict each study with each of some models (None for the one that ships), in whatever order they are done, in ``workers``
+    processes: the DICOM room is not for threads.
 
     Raises:
         ModelFileError: the model cannot be used.
     """
     if workers == 1:
-        pipeline = Pipeline.load(models)
-        yield from (predict_study(pipeline, request) for request in requests)
+        pipelines = [Pipeline.load(each) for each in models]
+        yield from (predict_study(pipelines, request) for request in requests)
         return
-    for request, prediction in run_despite_deaths(partial(_predict_in_worker, models), requests, workers):
-        yield prediction or _prior(request, StudyFailure(str(request.study_id), _DIED))
+    for request, prediction in run_despite_deaths(partial(_predict_in_worker, tuple(models)), requests, workers):
+        yield prediction or _prior(request, len(models), StudyFailure(str(request.study_id), _DIED))
 
 
-def predict_study(pipeline: Pipeline, request: StudyRequest) -> StudyPrediction:
-    """Predict one study; what cannot be read or graded gets the prior.
+def predict_study(pipelines: Sequence[Pipeline], request: StudyRequest) -> StudyPrediction:
+    """Predict one study with each model; what cannot be read or graded gets the prior.
 
     Raises:
         ModelFileError: the model cannot be used.
     """
-    outcome = attempt(str(request.study_id), lambda: _predicted(pipeline, request))
-    return _prior(request, outcome) if isinstance(outcome, StudyFailure) else outcome
+    outcome = attempt(str(request.study_id), lambda: _predicted(pipelines, request))
+    return _prior(request, len(pipelines), outcome) if isinstance(outcome, StudyFailure) else outcome
 
 
-def submission_scores(predictions: Iterable[StudyPrediction]) -> SubmissionScores:
-    """The tilted values of all predictions."""
+def submission_scores(predictions: Iterable[StudyPrediction], blend: Blend) -> SubmissionScores:
+    """What to submit: the models blended; findings that none could grade get the prior with the metric's own tilt."""
     ordered = sorted(predictions, key=lambda prediction: prediction.study_id)
-    probabilities = np.array([prediction.probabilities for prediction in ordered])
-    return SubmissionScores(tuple(prediction.study_id for prediction in ordered), tilt(probabilities))
+    scores = blend.scores(np.stack([prediction.probabilities for prediction in ordered], 1))
+    is_graded = np.array([prediction.is_graded for prediction in ordered])
+    scores = np.where(is_graded[..., None], scores, tilt(COLUMN_PRIOR))
+    return SubmissionScores(tuple(prediction.study_id for prediction in ordered), scores)
 
 
-def _predicted(pipeline: Pipeline, request: StudyRequest) -> StudyPrediction:
+def _predicted(pipelines: Sequence[Pipeline], request: StudyRequest) -> StudyPrediction:
     study = read_study(find_study(request.folder), request.roles)
-    if request.coordinates is None:
-        grades = pipeline.grade(study).grades
-    else:
+    points = None
+    if request.coordinates is not None:
         points = {marked.coordinate.finding: marked.point_lps_mm for marked in marked_points(study, request.coordinates)}
-        grades = pipeline.grade_at(study, points).grades
-    probabilities = COLUMN_PRIOR.copy()
-    for index, grade in enumerate(grades):
-        if grade.probabilities is not None:
-            probabilities[index] = grade.probabilities.values
-    return StudyPrediction(request.study_id, probabilities, np.array([grade.is_graded for grade in grades]))
+    said = np.full((len(pipelines), *COLUMN_PRIOR.shape), np.nan)
+    for row, pipeline in enumerate(pipelines):
+        answer = pipeline.grade(study) if points is None else pipeline.grade_at(study, points)
+        for index, grade in enumerate(answer.grades):
+            if grade.probabilities is not None:
+                said[row, index] = grade.probabilities.values
+    known: NDArray[np.bool_] = ~np.isnan(said[..., 0])
+    means = np.where(known[..., None], said, 0).sum(0) / np.maximum(known.sum(0), 1)[:, None]
+    means[~known.any(0)] = COLUMN_PRIOR[~known.any(0)]
+    return StudyPrediction(request.study_id, np.where(known[..., None], said, means), np.asarray(known.any(0)))
 
 
-def _prior(request: StudyRequest, failure: StudyFailure) -> StudyPrediction:
-    return StudyPrediction(request.study_id, COLUMN_PRIOR, np.zeros(len(COLUMN_PRIOR), bool), failure)
+def _prior(request: StudyRequest, models: int, failure: StudyFailure) -> StudyPrediction:
+    return StudyPrediction(request.study_id, np.stack([COLUMN_PRIOR] * models), np.zeros(len(COLUMN_PRIOR), bool), failure)
 
 
 @cache
-def _loaded(models: Path | None) -> Pipeline:
-    """One for each worker; the workers share the cores, so each network has one thread."""
-    return Pipeline.load(models, threads=1)
+def _loaded(models: tuple[Path | None, ...]) -> list[Pipeline]:
+    """Those of each worker; the workers share the cores, so each network has one thread."""
+    return [Pipeline.load(each, threads=1) for each in models]
 
 
-def _predict_in_worker(models: Path | None, request: StudyRequest) -> StudyPrediction:
+def _predict_in_worker(models: tuple[Path | None, ...], request: StudyRequest) -> StudyPrediction:
     return predict_study(_loaded(models), request)

@@ -20,6 +20,7 @@ COMMANDS = {
     "explore": "a page with the counts, pictures and suspicious cases of a data set",
     "train": "train localiser and grader on a labelled data set",
     "calibrate": "refit a model's calibration on a site's labelled studies",
+    "blend": "how several training runs are best heard together",
     "predict": "write the competition's submission for a data set",
     "score": "the competition's metric of a submission",
     "evaluate": "predictions against labels, by condition and level: log loss, AUC, kappa, calibration",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lumbargrade.errors import UsageError
 
 if TYPE_CHECKING:
+    from lumbargrade.blend import Blend
     from lumbargrade.prediction import StudyPrediction, StudyRequest
 
 EXAMPLE = "lumbargrade predict data --split test --output submission.csv"
@@ -19,7 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, metavar="DATA_DIR", help="a data set in the competition's layout")
     parser.add_argument("--output", type=Path, required=True, metavar="CSV", help="the submission to write")
     parser.add_argument("--split", choices=("test", "train"), default="test", help="which studies (default: test)")
-    parser.add_argument("--models", type=Path, metavar="RUN_DIR", help="a training run's model instead of the one that ships")
+    parser.add_argument(
+        "--models", type=Path, nargs="+", metavar="RUN_DIR", help="training runs' models, averaged, instead of the one that ships"
+    )
+    parser.add_argument("--blend", type=Path, metavar="BLEND.json", help="how these models are heard together: what blend wrote")
     parser.add_argument("--locations", type=Path, metavar="CSV", help="label coordinates to look at instead of localising")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="studies at a time (default: one a core)")
 
@@ -36,7 +40,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--workers {options.workers}: at least 1 is needed")
     if options.output.is_dir():
         raise UsageError(f"--output {options.output}: a folder; the name of a file is needed")
-    load_bundle(options.models)  # a model that cannot be used is said before any work
+    bundles = [load_bundle(each) for each in options.models or [None]]  # a model that cannot be used is said before any work
+    blend = _blend(options, [bundle.sha256 for bundle in bundles])
     data_set, split = open_data_set(options.data), Split(options.split)
     coordinates = read_coordinates(options.locations) if options.locations else None
     expected = expected_rows(data_set, split)
@@ -44,12 +49,12 @@ def run(options: argparse.Namespace) -> int:
     with TemporaryFile(dir=options.output.parent):  # hours of work need a place to go
         pass
     predictions = _predict(study_requests(data_set, split, expected, coordinates), options)
-    write_submission(options.output, submission_scores(predictions), expected)
+    write_submission(options.output, submission_scores(predictions, blend), expected)
     failures = [prediction.failure for prediction in predictions if prediction.failure is not None]
     for failure in failures:
         warn("predict", f"{failure}; its rows are the prior")
     graded = sum(prediction.graded for prediction in predictions)
-    findings = sum(len(prediction.probabilities) for prediction in predictions)
+    findings = sum(len(prediction.is_graded) for prediction in predictions)
     read = f"{len(predictions) - len(failures)} of {len(predictions)} studies read"
     say(f"{options.output}: {read}, {graded} of {findings} findings graded, the others are the prior")
     if len(failures) == len(predictions):
@@ -57,10 +62,21 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_SOME_FAILED if failures else EXIT_DONE
 
 
+def _blend(options: argparse.Namespace, models: list[str]) -> "Blend":
+    from lumbargrade.blend import Blend, read_blend
+
+    if options.blend is None:
+        return Blend.even(len(models))
+    blend = read_blend(options.blend)
+    if list(blend.models) != models:
+        raise UsageError(f"--blend {options.blend}: fitted for {len(blend.models)} other models, or for these in another order")
+    return blend
+
+
 def _predict(requests: "list[StudyRequest]", options: argparse.Namespace) -> "list[StudyPrediction]":
     from tqdm import tqdm
 
     from lumbargrade.prediction import predict_studies
 
-    outcomes = predict_studies(requests, options.models, min(options.workers, len(requests)))
+    outcomes = predict_studies(requests, options.models or [None], min(options.workers, len(requests)))
     return list(tqdm(outcomes, "predicting", len(requests), unit="study", disable=options.quiet))

@@ -6,10 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lumbargrade.competition import Coverage, match_submission, read_solution, read_submission_rows
-from lumbargrade.errors import UsageError
-from lumbargrade.evaluate import LEAST_CONSTANT, Score, ScoreInterval, best_constant_score, bootstrap_score, score
+from lumbargrade.errors import InputError, UsageError
+from lumbargrade.evaluate import LEAST_CONSTANT, Score, ScoreInterval, best_constant_score, bootstrap_difference, bootstrap_score, score
 
 EXAMPLE = "lumbargrade score data/train.csv run/oof.csv"
+RESAMPLES = 500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("submission", type=Path, metavar="SUBMISSION.csv", help="row_id, normal_mild, moderate, severe")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--subset", action="store_true", help="score only the studies that both files have")
+    parser.add_argument("--against", type=Path, metavar="OTHER.csv", help="a second submission: how much better is it, and is that noise?")
     parser.add_argument("--bootstrap", type=int, default=0, metavar="N", help="a 95 %% interval from N resamples of the studies")
 
 
@@ -31,18 +33,30 @@ def run(options: argparse.Namespace) -> int:
     truth = scored.solution
     result = score(truth.severities, scored.scores, truth.sample_weights)
     constant = best_constant_score(truth.severities, truth.sample_weights)
-    interval = None
+    interval, difference = None, None
     if options.bootstrap:
         interval = bootstrap_score(truth.severities, scored.scores, options.bootstrap, truth.sample_weights)
+    if options.against is not None:
+        other = match_submission(truth, read_submission_rows(options.against), Coverage.COMMON)
+        if other.solution.study_ids != truth.study_ids:
+            raise InputError(f"{options.against}: other studies than in {options.submission}")
+        difference = bootstrap_difference(
+            truth.severities, scored.scores, other.scores, options.bootstrap or RESAMPLES, truth.sample_weights
+        )
     if options.json:
         values = {"score": result.total, **asdict(result), "constant_prior": constant.total, "studies": len(truth.study_ids)}
         if interval:
             values["interval_95"] = asdict(interval)
+        if difference:
+            values["against"] = {**asdict(difference), "is_noise": difference.is_noise}
         print(json.dumps(values))  # noqa: T201
     else:
         print(_text(result, constant, len(truth.study_ids)))  # noqa: T201
         if interval:
             print(_interval_text(interval, options.bootstrap))  # noqa: T201
+        if difference:
+            span = f"{difference.mean:+.4f} (95 %: {difference.low:+.4f} to {difference.high:+.4f})"
+            print(f"{options.against} against {options.submission}: {span}, {difference.words}")  # noqa: T201
     return 0
 
 

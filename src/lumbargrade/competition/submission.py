@@ -6,7 +6,7 @@ never a score.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lumbargrade.competition.labels import SEVERITY_WEIGHTS
 from lumbargrade.competition.names import SCORE_COLUMNS, parse_row_id, row_id
-from lumbargrade.competition.table import Table, read_table, write_table
+from lumbargrade.competition.table import Table, identifier, read_table, write_table
 from lumbargrade.errors import TableError
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.terms import FINDING_INDEX, FINDINGS
@@ -104,6 +104,22 @@ def write_out_of_fold(path: Path, scores: SubmissionScores, folds: NDArray[np.in
         raise ValueError(f"folds must be ({len(scores.study_ids)},), not {folds.shape}")
     rows = sorted(_rows(scores), key=lambda row: row[0])
     write_table(path, ("row_id", *SCORE_COLUMNS, "fold"), [(name, *values, int(folds[study])) for name, study, values in rows])
+
+
+def read_folds(path: Path, study_ids: Sequence[int]) -> NDArray[np.intp]:
+    """(study,) the fold that each of some studies was held out in, from what ``write_out_of_fold`` wrote.
+
+    Raises:
+        TableError: no such column, or a study is not in it.
+    """
+    table = read_table(path)
+    table.require("row_id", "fold")
+    studies, _ = read_row_ids(table)
+    folds = dict(zip(studies, table.parsed("fold", identifier), strict=True))
+    absent = [study_id for study_id in study_ids if study_id not in folds]
+    if absent:
+        raise TableError(f"{path}: {len(absent)} studies are not in it, such as {absent[0]}")
+    return np.array([folds[study_id] for study_id in study_ids], np.intp)
 
 
 def _rows(scores: SubmissionScores) -> Iterator[tuple[str, int, list[float]]]:

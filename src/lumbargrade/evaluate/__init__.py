@@ -1,6 +1,6 @@
 """How good predictions are: arrays in, numbers out. Reads no file and draws no picture."""
 
-from lumbargrade.evaluate.bootstrap import ScoreInterval, bootstrap_score
+from lumbargrade.evaluate.bootstrap import ScoreDifference, ScoreInterval, bootstrap_difference, bootstrap_score
 from lumbargrade.evaluate.breakdown import Group, break_down
 from lumbargrade.evaluate.levels import Estimate
 from lumbargrade.evaluate.metric import LEAST_CONSTANT, Score, best_constant_score, score, weighted_column_prior
@@ -12,8 +12,10 @@ __all__ = [
     "Group",
     "Rows",
     "Score",
+    "ScoreDifference",
     "ScoreInterval",
     "best_constant_score",
+    "bootstrap_difference",
     "bootstrap_score",
     "break_down",
     "estimate",

@@ -50,3 +50,57 @@ def bootstrap_score(
         raise TableError(f"{len(severities)} studies have too few labels for a bootstrap")
     low, high = np.percentile(scores, [2.5, 97.5], axis=0)
     return ScoreInterval(float(low[0]), float(high[0]), float(low[1]), float(high[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreDifference:
+    """How much lower (negative) or higher a second submission scores than a first, on the same studies.
+
+    Attributes:
+        low, high: the middle 95 % of resamples of the studies.
+        lower_share: in which share of the resamples the second scores lower.
+    """
+
+    mean: float
+    low: float
+    high: float
+    lower_share: float
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether other studies of the same kind might as well say the opposite."""
+        return self.low <= 0 <= self.high
+
+    @property
+    def words(self) -> str:
+        if self.is_noise:
+            return f"which may be noise: the second is better in {100 * self.lower_share:.0f} % of resamples"
+        return "the second is better, beyond noise" if self.high < 0 else "the second is worse, beyond noise"
+
+
+def bootstrap_difference(
+    severities: SeverityArray, first: ArrayLike, second: ArrayLike, repeats: int, sample_weights: FloatArray | None = None, seed: int = 0
+) -> ScoreDifference:
+    """The paired bootstrap by study: both submissions are scored on the same resamples.
+
+    Raises:
+        TableError: as ``score``; or a score cannot be had from resamples of so few labels.
+    """
+    one: MaskedFloats = np.ma.asanyarray(first)
+    other: MaskedFloats = np.ma.asanyarray(second)
+    rng = np.random.default_rng(seed)
+    differences: list[float] = []
+    for _ in range(10 * repeats):
+        if len(differences) == repeats:
+            break
+        drawn = rng.integers(0, len(severities), len(severities))
+        weights = None if sample_weights is None else sample_weights[drawn]
+        try:
+            differences.append(score(severities[drawn], other[drawn], weights).total - score(severities[drawn], one[drawn], weights).total)
+        except TableError:
+            continue
+    if len(differences) < repeats:
+        raise TableError(f"{len(severities)} studies have too few labels for a bootstrap")
+    low, high = np.percentile(differences, [2.5, 97.5])
+    exact = score(severities, other, sample_weights).total - score(severities, one, sample_weights).total
+    return ScoreDifference(exact, float(low), float(high), float((np.array(differences) < 0).mean()))

@@ -49,7 +49,7 @@ def calibrate_run(
     requests = [each for each in study_requests(data_set, Split.TRAIN, None, None) if each.study_id in known]
     predictions = []
     with progress_bar(len(requests), "grading", "study", quiet=quiet) as bar:
-        for prediction in predict_studies(requests, models, min(workers, max(1, len(requests)))):
+        for prediction in predict_studies(requests, [models], min(workers, max(1, len(requests)))):
             predictions.append(prediction)
             bar.update()
             if prediction.failure is not None:
@@ -59,7 +59,7 @@ def calibrate_run(
         raise InputError(f"{data_dir}: none of {len(requests)} labelled studies could be graded")
     rows = {study_id: row for row, study_id in enumerate(labels.study_ids)}
     severities = labels.severities[[rows[each.study_id] for each in graded]]
-    probabilities = np.array([each.probabilities for each in graded])
+    probabilities = np.array([each.probabilities[0] for each in graded])
     usable = np.array([each.is_graded for each in graded]) & ~np.ma.getmaskarray(severities)
     same = StudyLabels(tuple(each.study_id for each in graded), np.ma.MaskedArray(severities.data, ~usable))
     fitted = {condition: _refit(condition, same, probabilities) for condition in Condition}
