@@ -24,8 +24,11 @@ def test_the_default_file_and_the_default_values_are_one() -> None:
     assert load_config("default") == TrainConfig()
 
 
+OTHERS = {"name", "seed", "threads", "networks", "from_scratch", "backbone", "backbone_px", "backbone_weights"}
+
+
 def test_every_network_has_a_schedule_of_its_own_name() -> None:
-    assert set(NETWORKS) == {entry.name for entry in fields(TrainConfig)} - {"name", "seed", "threads", "networks", "from_scratch"}
+    assert set(NETWORKS) == {entry.name for entry in fields(TrainConfig)} - OTHERS
 
 
 def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from lumbargrade.errors import UsageError
 from lumbargrade.grade.context import CONTEXT
 from lumbargrade.grade.recipe import NETWORK_NAMES
 from lumbargrade.localise import JUNCTION, LOCALISER
+from lumbargrade.train.backbone import BUILT_IN, Backbone
 
 NETWORKS = (LOCALISER, *NETWORK_NAMES.values(), CONTEXT, JUNCTION)
 """The networks of a member; the one that takes longest comes first. The context learns from graders that are trained, and the junction from
@@ -46,6 +47,8 @@ class TrainConfig:
         threads: 0 takes all cores.
         networks: those that are trained; the others are taken from another model.
         from_scratch: whether networks begin anew instead of from a model that is there.
+        backbone, backbone_px, backbone_weights: what reads the graders' pictures, as in ``Backbone``; with another than the built-in one
+            graders begin anew.
     """
 
     name: str = "default"
@@ -53,6 +56,9 @@ class TrainConfig:
     threads: int = 0
     networks: tuple[str, ...] = NETWORKS[:-1]
     from_scratch: bool = False
+    backbone: str = BUILT_IN.name
+    backbone_px: int = BUILT_IN.size_px
+    backbone_weights: str = BUILT_IN.weights
     localiser: Schedule = field(default_factory=lambda: Schedule(steps=6000, batch_size=16, learning_rate=2.5e-3))
     canal: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
     foramen: Schedule = field(default_factory=lambda: Schedule(steps=3000, batch_size=64, weight_decay=0.05, average_decay=0.995))
@@ -64,6 +70,12 @@ class TrainConfig:
         unknown = [name for name in self.networks if name not in NETWORKS]
         if unknown or not self.networks:
             raise UsageError(f"networks: {', '.join(unknown) or 'none'}; at least one of {', '.join(NETWORKS)} is needed, and no other")
+        _ = self.reader
+
+    @property
+    def reader(self) -> Backbone:
+        """What reads the graders' pictures."""
+        return Backbone(self.backbone, self.backbone_px, self.backbone_weights)
 
     @property
     def kept(self) -> tuple[str, ...]:

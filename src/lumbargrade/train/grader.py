@@ -13,6 +13,7 @@ from lumbargrade.errors import InputError
 from lumbargrade.grade.recipe import NETWORK_NAMES, RECIPES
 from lumbargrade.grade.site_crops import reflected_axes
 from lumbargrade.terms import Condition
+from lumbargrade.train.backbone import BUILT_IN, Backbone
 from lumbargrade.train.config import Schedule
 from lumbargrade.train.grader_augment import NO_JITTER, FramingJitter, frame, vary_appearance
 from lumbargrade.train.grader_network import OFFSET_UNIT_MM, DoubleViewGrader, Reading, Scale, build_grader, read_grader
@@ -63,6 +64,7 @@ def train_grader(
     start: bytes | None = None,
     notes: Path | None = None,
     world: World = ALONE,
+    backbone: Backbone = BUILT_IN,
 ) -> TrainedGrader:
     """Train the network of a condition; its softmax estimates probabilities at the severities' true frequency.
 
@@ -70,7 +72,7 @@ def train_grader(
     inside the loss (Menon et al., ICLR 2021), so the logits themselves stay those of patients as they come; where it is known how likely
     each label was, that is the target, and how often a sample is drawn does not bias it. ``label`` (else the network's name) and ``line``
     are those of the progress bar; ``start`` is the file of a grader to go on from, None to begin anew; ``notes`` and ``world`` are as in
-    ``fit``.
+    ``fit``; ``backbone`` counts for one that begins anew.
 
     Raises:
         InputError: fewer than two samples, or samples of another condition.
@@ -81,7 +83,7 @@ def train_grader(
     known = Scale.of(samples.measures)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network, scale = (build_grader(condition), known) if start is None else read_grader(start, condition)
+        network, scale = (build_grader(condition, backbone), known) if start is None else read_grader(start, condition)
         scale = known and (scale or known)
         sampler = _PieceMaker(samples, scale)
         if start is not None:

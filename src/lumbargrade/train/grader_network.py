@@ -1,4 +1,4 @@
-"""The grading networks: one small convolutional network per condition with attention over slices, and their export.
+"""The grading networks: per condition a reader of windows of slices, attention over them, and a head; and their export.
 
 Input pictures are (n, 5, size, size): the chosen slice and two on each side. Each picture is standardised inside the network, so training
 and use cannot differ in it and the brightness scale of the input does not matter. A network says how likely each severity is, and estimates
@@ -18,6 +18,7 @@ from torch.nn import functional
 from lumbargrade.grade.crop import NETWORK_SLICES
 from lumbargrade.grade.recipe import LOGITS_OUTPUT, MEASURES, MEASURES_OUTPUT, OFFSET_OUTPUT, PRESENT_INPUT, RECIPES, SPREAD_OUTPUT
 from lumbargrade.terms import SEVERITIES, Condition
+from lumbargrade.train.backbone import BUILT_IN, Backbone, timm_trunk
 from lumbargrade.train.export import export_onnx
 from lumbargrade.train.parallel import SharedDropout
 from lumbargrade.train.start import load_weights
@@ -56,17 +57,42 @@ class ResidualBlock(nn.Module):
         return torch.relu(features + self.second(self.first(features)))
 
 
-class CropEncoder(nn.Module):
+class WindowReader(nn.Module):
     """(n, 5, size, size) pictures to (n, hidden) features, and (n, 2) offsets of the site in ``OFFSET_UNIT_MM``.
 
-    Each window of three neighbouring slices, as channels, goes through the same convolutions. Pooling over the picture says what is there;
-    a few channels kept in place say where, which matters for one-sided disease. Attention then weighs the windows (Ilse, Tomczak and
-    Welling, ICML 2018), since the slice that shows a finding best may be the one beside.
+    Each window of three neighbouring slices, as channels, is described alike by ``describe``, a subclass's. Attention then weighs the
+    windows (Ilse, Tomczak and Welling, ICML 2018), since the slice that shows a finding best may be the one beside.
     """
 
-    def __init__(self, size_px: int, widths: tuple[int, int, int, int], place_channels: int, hidden: int) -> None:
+    def __init__(self, described: int, hidden: int) -> None:
         super().__init__()
+        self.dropout = SharedDropout(DROPOUT)
+        self.attention = nn.Sequential(nn.Linear(described, ATTENTION_HIDDEN), nn.Tanh(), nn.Linear(ATTENTION_HIDDEN, 1))
+        self.middle_first = nn.Parameter(functional.one_hot(torch.tensor(WINDOWS // 2), WINDOWS).float()[:, None])
+        self.features = nn.Linear(described, hidden)
+        self.offset = nn.Linear(described, 2)
+
+    def describe(self, windows: Tensor) -> Tensor:
+        """(n, 3, size, size) windows to (n, described)."""
+        raise NotImplementedError
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        slices = _standardised(pictures)
+        windows = torch.stack([slices[:, start : start + WINDOW_SLICES] for start in range(WINDOWS)], 1).flatten(0, 1)
+        described = self.describe(windows).reshape(-1, WINDOWS, self.features.in_features)
+        shares = torch.softmax(self.attention(described) + self.middle_first, 1)
+        chosen = self.dropout((shares * described).sum(1))
+        return self.features(chosen), self.offset(chosen)
+
+
+class CropEncoder(WindowReader):
+    """The built-in reader: a small residual network. Pooling over the picture says what is there; a few channels kept in place say where,
+    which matters for one-sided disease."""
+
+    def __init__(self, size_px: int, widths: tuple[int, int, int, int], place_channels: int, hidden: int) -> None:
         first, second, third, last = widths
+        cells = -(-size_px // STRIDE)
+        super().__init__(2 * last + place_channels * cells * cells, hidden)
         self.trunk = nn.Sequential(
             _convolution(WINDOW_SLICES, first, 5, 2),
             _convolution(first, second, 3, 2),
@@ -77,23 +103,25 @@ class CropEncoder(nn.Module):
             ResidualBlock(last),
         )
         self.place = nn.Conv2d(last, place_channels, 1)
-        cells = -(-size_px // STRIDE)
-        self.dropout = SharedDropout(DROPOUT)
-        described = 2 * last + place_channels * cells * cells
-        self.attention = nn.Sequential(nn.Linear(described, ATTENTION_HIDDEN), nn.Tanh(), nn.Linear(ATTENTION_HIDDEN, 1))
-        self.middle_first = nn.Parameter(functional.one_hot(torch.tensor(WINDOWS // 2), WINDOWS).float()[:, None])
-        self.features = nn.Linear(described, hidden)
-        self.offset = nn.Linear(described, 2)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        slices = _standardised(pictures)
-        windows = torch.stack([slices[:, start : start + WINDOW_SLICES] for start in range(WINDOWS)], 1).flatten(0, 1)
+    def describe(self, windows: Tensor) -> Tensor:
         maps = self.trunk(windows)
         placed = torch.relu(self.place(maps)).flatten(1)
-        described = torch.cat([maps.mean((2, 3)), maps.amax((2, 3)), placed], 1).reshape(-1, WINDOWS, self.features.in_features)
-        shares = torch.softmax(self.attention(described) + self.middle_first, 1)
-        chosen = self.dropout((shares * described).sum(1))
-        return self.features(chosen), self.offset(chosen)
+        return torch.cat([maps.mean((2, 3)), maps.amax((2, 3)), placed], 1)
+
+
+class TimmReader(WindowReader):
+    """Any image network of the timm library as the reader of windows, at its own picture size."""
+
+    def __init__(self, backbone: Backbone, hidden: int) -> None:
+        trunk = timm_trunk(backbone)
+        super().__init__(int(trunk.num_features), hidden)  # type: ignore[arg-type]
+        self.trunk, self.size_px = trunk, backbone.size_px
+
+    def describe(self, windows: Tensor) -> Tensor:
+        larger = functional.interpolate(windows, size=(self.size_px, self.size_px), mode="bilinear", align_corners=False)
+        described: Tensor = self.trunk(larger)
+        return described
 
 
 class Reading(NamedTuple):
@@ -124,9 +152,9 @@ class ReadingHead(nn.Module):
 class SingleViewGrader(nn.Module):
     """One picture to a ``Reading``: the foramen and the subarticular zone."""
 
-    def __init__(self, size_px: int, measures: int) -> None:
+    def __init__(self, encoder: WindowReader, measures: int) -> None:
         super().__init__()
-        self.encoder = CropEncoder(size_px, SINGLE_WIDTHS, place_channels=12, hidden=HIDDEN)
+        self.encoder = encoder
         self.head = ReadingHead(HIDDEN, measures)
 
     def forward(self, pictures: Tensor) -> Reading:
@@ -141,10 +169,9 @@ class DoubleViewGrader(nn.Module):
     The features of an absent view are multiplied by 0, so its pixels cannot matter; the head is told which views it has.
     """
 
-    def __init__(self, first_size_px: int, second_size_px: int, measures: int) -> None:
+    def __init__(self, first: WindowReader, second: WindowReader, measures: int) -> None:
         super().__init__()
-        self.first = CropEncoder(first_size_px, DOUBLE_WIDTHS, place_channels=10, hidden=HIDDEN)
-        self.second = CropEncoder(second_size_px, DOUBLE_WIDTHS, place_channels=10, hidden=HIDDEN)
+        self.first, self.second = first, second
         self.views = nn.Linear(2, HIDDEN)
         self.head = ReadingHead(HIDDEN, measures)
 
@@ -210,11 +237,19 @@ def read_grader(content: bytes, condition: Condition) -> tuple[nn.Module, Scale 
     return network, Scale(rest["mean"].numpy(), rest["deviation"].numpy()) if "mean" in rest else None
 
 
-def build_grader(condition: Condition) -> nn.Module:
-    """An untrained network for a condition; its inputs are those of the condition's recipes, in order."""
-    sizes = [recipe.size_px for recipe in RECIPES[condition]]
+def build_grader(condition: Condition, backbone: Backbone = BUILT_IN) -> nn.Module:
+    """An untrained network for a condition; its inputs are those of the condition's recipes, in order.
+
+    Raises:
+        UsageError: a backbone that cannot be made here.
+    """
     measures = len(MEASURES[condition])
-    return SingleViewGrader(sizes[0], measures) if len(sizes) == 1 else DoubleViewGrader(sizes[0], sizes[1], measures)
+    widths, places = (SINGLE_WIDTHS, 12) if len(RECIPES[condition]) == 1 else (DOUBLE_WIDTHS, 10)
+    encoders = [
+        CropEncoder(recipe.size_px, widths, places, HIDDEN) if backbone.timm_name is None else TimmReader(backbone, HIDDEN)
+        for recipe in RECIPES[condition]
+    ]
+    return SingleViewGrader(encoders[0], measures) if len(encoders) == 1 else DoubleViewGrader(encoders[0], encoders[1], measures)
 
 
 def export_grader(

@@ -13,6 +13,7 @@ from lumbargrade.grade.recipe import NETWORK_NAMES
 from lumbargrade.localise import JUNCTION, LOCALISER
 from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.terms import Condition
+from lumbargrade.train.backbone import Backbone
 from lumbargrade.train.config import NETWORKS, Schedule, TrainConfig
 from lumbargrade.train.context import export_context, hear_studies, train_context
 from lumbargrade.train.data_set import LabelledStudy
@@ -57,7 +58,8 @@ class _NetworkTask:
     threads: int
     start: bytes | None
     notes: Path
-    world: World = ALONE
+    world: World
+    backbone: Backbone
 
 
 def cores(config: TrainConfig) -> int:
@@ -108,6 +110,7 @@ def train_members(
             start.get(name),
             notes / Path(member.files[name]).stem,
             world,
+            config.reader,
         )
         for member, name in missing
     ]
@@ -149,7 +152,7 @@ def _train_network(task: _NetworkTask) -> None:
         condition: Condition = _CONDITIONS[task.name]
         crops = task.cache.grader_samples(condition, task.study_ids)
         trained = train_grader(
-            condition, crops, task.schedule, task.seed, task.quiet, task.label, task.line, task.start, task.notes, task.world
+            condition, crops, task.schedule, task.seed, task.quiet, task.label, task.line, task.start, task.notes, task.world, task.backbone
         )
         if task.world.is_first:
             export_grader(trained.network, condition, task.path, trained.scale, plain_inputs(crops, slice(COMPARED)))

@@ -10,6 +10,7 @@ from lumbargrade.grade.context import CONTEXT
 from lumbargrade.grade.recipe import NETWORK_NAMES
 from lumbargrade.localise import JUNCTION
 from lumbargrade.models import ModelBundle, load_bundle
+from lumbargrade.train.backbone import BUILT_IN
 from lumbargrade.train.config import TrainConfig
 
 
@@ -41,6 +42,7 @@ class TakenNetworks:
                 context and for the junction may be missing.
         """
         kept = config.kept
+        begin_anew = {JUNCTION, *(() if config.reader == BUILT_IN else (*NETWORK_NAMES.values(), CONTEXT))}
         start = None if config.from_scratch else load_bundle(start_from)
         bundle = load_bundle(models) if kept else None
         networks = _networks(bundle, kept) if bundle else {}
@@ -52,7 +54,7 @@ class TakenNetworks:
         return cls(
             networks,
             calibrations,
-            _networks(start, [name for name in config.networks if name != JUNCTION]) if start else {},
+            _networks(start, [name for name in config.networks if name not in begin_anew]) if start else {},
             bundle.sha256 if bundle else None,
             start.sha256 if start else None,
         )
