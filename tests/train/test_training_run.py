@@ -233,3 +233,16 @@ def test_a_model_is_calibrated_on_other_labels_and_its_networks_stay(run: Run, t
     assert record["conditions"][Condition.NEURAL_FORAMINAL_NARROWING.value]["findings"] >= 20
     with pytest.raises(UsageError, match="new or empty folder"):
         calibrate_run(run.data, tmp_path / "site", run.folder, 1, quiet=True, warn=pytest.fail)
+
+
+def test_a_run_is_told_on_one_page_with_the_losses_of_each_network(run: Run) -> None:
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    for name in ("localiser", "canal", "foramen", "subarticular", "context"):
+        assert f"<figcaption>{name}</figcaption><svg" in page
+        losses = json.loads((run.folder / "training" / f"{name}.losses.json").read_text())["losses"]
+        assert len(losses) == getattr(CONFIG, name).steps
+    assert f"{run.record['held_out']['score']:.4f}" in page
+    assert "<li>105: " in page
+    assert "src=" not in page
+    assert "href=" not in page
+    assert not list((run.folder / "training").glob("*.state"))

@@ -83,7 +83,7 @@ def _summary(held_out: dict[str, Any], run_dir: Path) -> str:
         if errors["median"] is not None:
             name = condition.replace("_", " ")
             lines.append(f"{name}: located within {errors['median']:.1f} mm (median), {errors['percentile_95']:.1f} mm (95 %)")
-    lines.append(f"model in {run_dir}; use it with --models {run_dir}")
+    lines.append(f"model in {run_dir}, told in {run_dir / 'report.html'}; use it with --models {run_dir}")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ A stage whose product is there is not repeated, so an interrupted run goes on wh
     training/                   the losses of each network; while it is trained, its state
     held_out/fold-<k>.npz       logits and localisation errors of each fold's held-out studies; of those to calibrate on, where given
     oof.csv  run.json           the held-out predictions; everything about the run
+    report.html                 the same for people, with the losses
 """
 
 import json
@@ -35,6 +36,7 @@ from lumbargrade.train.member import MOST_AT_ONCE, MemberPlan, cores, train_memb
 from lumbargrade.train.outcome import describe, fit_on, tilted_scores
 from lumbargrade.train.parallel import World, close_world, open_world
 from lumbargrade.train.record import StageClock, settle_plan, software, write_json
+from lumbargrade.train.run_page import write_run_page
 from lumbargrade.train.study_cache import open_cache
 from lumbargrade.train.taken import TakenNetworks
 
@@ -257,6 +259,7 @@ def _conclude(
         "taken": taken.as_record(),
     }
     write_json(run_dir / "run.json", record)
+    write_run_page(run_dir, run_dir / NOTES, record)
     return record
 
 
