@@ -30,7 +30,8 @@ LONGEST_HELP_SECONDS = 0.5
 
 def _shell_lines(page: Path) -> list[str]:
     blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
-    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    joined = [re.sub(r"\\\n\s*", "", block) for block in blocks]
+    return [line.split("#")[0].strip() for block in joined for line in block.splitlines()]
 
 
 def _documented(program: str) -> list[list[str]]:
