@@ -3,12 +3,14 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+from lumbargrade.cli.main import main
 from lumbargrade.competition import read_coordinates, read_labels, read_submission, write_coordinates
 from lumbargrade.errors import InputError, ModelFileError, UsageError
 from lumbargrade.grade import Calibration
@@ -197,14 +199,22 @@ def test_a_missing_table_is_named(table: str, run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_condition_without_any_sample_is_named_before_training_starts(make_data_set: Callable[[Path, int], Path], tmp_path: Path) -> None:
+def test_a_network_without_any_sample_is_taken_as_it_is_and_a_run_without_any_network_is_refused(
+    make_data_set: Callable[[Path, int], Path], tmp_path: Path
+) -> None:
     data = make_data_set(tmp_path / "data", 2)
     path = data / "train_label_coordinates.csv"
     points = [point for point in read_coordinates(path) if point.finding.condition is not Condition.NEURAL_FORAMINAL_NARROWING]
     write_coordinates(path, points)
-    with pytest.raises(InputError, match=r"neural_foraminal_narrowing: 0 labelled sites with a picture"):
-        train_run(data, tmp_path / "run", INSTANT_CONFIG, RunOptions(folds=1, quiet=True), pytest.fail)
-    assert not (tmp_path / "run" / "weights").exists()
+    options, warnings = RunOptions(folds=1, cache=tmp_path / "cache", quiet=True), list[str]()
+    with pytest.raises(InputError, match=r"nothing to train: foramen needs 2 labelled sites of neural_foraminal_narrowing"):
+        train_run(data, tmp_path / "none", replace(INSTANT_CONFIG, networks=("foramen", "context")), options, warnings.append)
+    assert not (tmp_path / "none" / "weights").exists()
+    assert warnings == []
+    train_run(data, tmp_path / "run", INSTANT_CONFIG, options, warnings.append)
+    assert any(warning.startswith("foramen is not trained, for want of 2 labelled sites") for warning in warnings)
+    shipped = load_bundle(None).members[0]
+    assert load_bundle(tmp_path / "run").members[0].contents["foramen"] == shipped.contents["foramen"]
 
 
 def test_the_error_of_a_located_site_is_its_distance_from_the_label(run: Run) -> None:
@@ -246,3 +256,42 @@ def test_a_run_is_told_on_one_page_with_the_losses_of_each_network(run: Run) -> 
     assert "src=" not in page
     assert "href=" not in page
     assert not list((run.folder / "training").glob("*.state"))
+
+
+ONE_KIND = {"axial": (("11", "12"), ("spinal_canal", "neural_foraminal")), "sagittal": (("13",), ("subarticular",))}
+"""Series that are taken away, and the columns that then have no labels."""
+
+
+@pytest.mark.parametrize("kind", ONE_KIND)
+def test_a_data_set_with_series_of_one_kind_is_trained_on_predicted_and_evaluated(
+    blob_data: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    series, columns = ONE_KIND[kind]
+    data, run = Path(shutil.copytree(blob_data, tmp_path / "data")), tmp_path / "run"
+    for folder in (data / "train_images").iterdir():
+        for name in series:
+            shutil.rmtree(folder / name)
+    for name in ("train_series_descriptions.csv", "train_label_coordinates.csv"):
+        header, *rows = (data / name).read_text().splitlines()
+        place = header.split(",").index("series_id")
+        (data / name).write_text("\n".join([header, *(row for row in rows if row.split(",")[place] not in series)]) + "\n")
+    header, *rows = (data / "train.csv").read_text().splitlines()
+    empty = [any(column in name for column in columns) for name in header.split(",")]
+    rows = [",".join("" if is_empty else cell for cell, is_empty in zip(row.split(","), empty, strict=True)) for row in rows]
+    (data / "train.csv").write_text("\n".join([header, *rows]) + "\n")
+    warnings: list[str] = []
+    record = train_run(data, run, INSTANT_CONFIG, RunOptions(folds=2, quiet=True), warnings.append)
+    assert record is not None
+    assert any("is not trained, for want of" in warning for warning in warnings)
+    trained = {"axial": {"subarticular", "context"}, "sagittal": {"localiser", "canal", "foramen", "context"}}[kind]
+    assert {path.name.split("-")[0] for path in (run / "training").glob("*-0.losses.json")} == trained
+    if kind == "axial":
+        assert record["held_out"]["graded_findings"] > 100
+        assert record["held_out"]["localisation_mm"]["subarticular_stenosis"]["marked_sites"] == 0
+    labels = str(data / "train.csv")
+    assert main(["evaluate", labels, str(run / "oof.csv"), "--bootstrap", "0"]) == 0
+    options = ["--output", str(tmp_path / "submission.csv"), "--models", str(run), "--quiet", "--workers", "1"]
+    assert main(["predict", str(data), "--split", "train", *options]) in (0, 4)
+    assert main(["evaluate", labels, str(tmp_path / "submission.csv"), "--bootstrap", "0"]) == 0
+    told = capsys.readouterr().out
+    assert ("subarticular stenosis" if kind == "axial" else "neural foraminal narrowing") in told

@@ -26,7 +26,7 @@ _SITES = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``demo``."""
     parser.add_argument("--output", type=Path, default=Path("lumbargrade-demo"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=3, metavar="N", help="another number, another patient (default: 3, who has every grade)")
+    parser.add_argument("--seed", type=int, default=3, metavar="N", help="another number, another patient (default: 3, with every grade)")
     parser.add_argument("--models", type=Path, metavar="RUN_DIR", help="a training run's model instead of the one that ships")
 
 

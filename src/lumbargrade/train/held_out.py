@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from lumbargrade.competition import MaskedFloats
 from lumbargrade.errors import InputError
-from lumbargrade.grade import USUAL, read_sites, sites_from_locations
+from lumbargrade.grade import USUAL, read_sites, sites_from_locations, sites_from_points
 from lumbargrade.localise import LOCALISER, locate_levels
 from lumbargrade.models import Network
 from lumbargrade.side_by_side import run_side_by_side
-from lumbargrade.terms import FINDINGS
+from lumbargrade.terms import FINDINGS, SeriesRole
 from lumbargrade.train.data_set import LabelledStudy, read_labelled_study
 from lumbargrade.train.progress import progress_bar
 
@@ -31,7 +31,8 @@ class HeldOutStudies:
         logits: (study, 25, 3) raw; masked where a finding could not be graded.
         openness: (study, 25) as in ``grade.openness``; 1 where a finding could not be graded.
         errors_mm: (study, 25) distance of the located site from the label's coordinate; masked where either is missing.
-        has_coordinate: (study, 25) bool, where a reader marked the site.
+        has_coordinate: (study, 25) bool, where a reader marked the site; nowhere for a study without sagittal series, which is graded at
+            its marks.
     """
 
     study_ids: NDArray[np.int64]
@@ -124,8 +125,12 @@ def _predict(task: _Task) -> list[HeldOutStudies]:
 
 def _predict_study(labelled: LabelledStudy, networks: Mapping[str, Network]) -> HeldOutStudies:
     study, landmarks = read_labelled_study(labelled)
-    found = locate_levels(study, [networks[LOCALISER]])
-    sites = sites_from_locations(found.locations, found.moved_mm)
+    if study.with_role(SeriesRole.SAGITTAL_T1, SeriesRole.SAGITTAL_T2):
+        found = locate_levels(study, [networks[LOCALISER]])
+        sites = sites_from_locations(found.locations, found.moved_mm)
+    else:  # nothing to find levels in: it is graded where readers marked, and says nothing of localising
+        sites = sites_from_points({finding: landmark.point_lps_mm for finding, landmark in landmarks.items()})
+        landmarks = {}
     readings = read_sites(study, sites, networks)
     values, errors, opened = np.zeros((1, len(FINDINGS), 3)), np.zeros((1, len(FINDINGS))), np.full((1, len(FINDINGS)), USUAL)
     has_error = np.zeros(errors.shape, bool)

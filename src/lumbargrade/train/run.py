@@ -14,7 +14,7 @@ A stage whose product is there is not repeated, so an interrupted run goes on wh
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ import numpy as np
 
 from lumbargrade import __version__
 from lumbargrade.competition import StudyLabels, hold_out_sets, write_out_of_fold
-from lumbargrade.errors import UsageError
+from lumbargrade.errors import InputError, UsageError
 from lumbargrade.grade.context import CONTEXT
+from lumbargrade.grade.recipe import NETWORK_NAMES
 from lumbargrade.localise import JUNCTION
 from lumbargrade.models import write_manifest
 from lumbargrade.models.bundle import RUN_WEIGHTS
@@ -37,7 +38,7 @@ from lumbargrade.train.outcome import describe, fit_on, tilted_scores
 from lumbargrade.train.parallel import World, close_world, open_world
 from lumbargrade.train.record import StageClock, settle_plan, software, write_json
 from lumbargrade.train.run_page import write_run_page
-from lumbargrade.train.study_cache import open_cache
+from lumbargrade.train.study_cache import StudyCache, open_cache
 from lumbargrade.train.taken import TakenNetworks
 
 SCHEMA = "lumbargrade/run/1"
@@ -114,8 +115,7 @@ def _lead(
             warn(f"study {each.study_id} is left out: {each.reason}")
         members = _plan_members(data, left_out, config, options.folds)
         _settle_members(run_dir, members, left_out)
-        for member in members:
-            cache.require_enough(member.training, config.networks)
+        config, taken = _with_enough(members, cache, config, options, taken, warn)
         weights, notes = run_dir / RUN_WEIGHTS, run_dir / NOTES
         weights.mkdir(exist_ok=True)
         notes.mkdir(exist_ok=True)
@@ -139,8 +139,35 @@ def _follow(data: LabelledData, run_dir: Path, config: TrainConfig, options: Run
     left_out = world.from_first(None)
     members = _plan_members(data, left_out, config, options.folds)
     cache = open_cache(_cache_folder(run_dir, options), data.fingerprint)
+    config, taken = _with_enough(members, cache, config, options, taken, lambda _: None)
     weights, notes = run_dir / RUN_WEIGHTS, run_dir / NOTES
     train_members(members, config, data.studies, cache, weights, options.workers, True, taken.start, notes, world)
+
+
+def _with_enough(
+    members: list[MemberPlan],
+    cache: StudyCache,
+    config: TrainConfig,
+    options: RunOptions,
+    taken: TakenNetworks,
+    warn: Callable[[str], None],
+) -> tuple[TrainConfig, TakenNetworks]:
+    """The configuration without the networks that some member has nothing to learn from: they are taken as they are.
+
+    Raises:
+        InputError: no network has anything to learn from.
+    """
+    lacking = {name: what for member in members for name, what in cache.lacking(member.training, config.networks).items()}
+    if not lacking:
+        return config, taken
+    graders = [name for name in NETWORK_NAMES.values() if name in config.networks and name not in lacking]
+    left = tuple(name for name in config.networks if name not in lacking and (name != CONTEXT or graders))
+    if not left:
+        raise InputError(f"nothing to train: {'; '.join(f'{name} needs {what}' for name, what in lacking.items())}")
+    for name, what in lacking.items():
+        warn(f"{name} is not trained, for want of {what}; that of another model is taken")
+    config = replace(config, networks=left)
+    return config, TakenNetworks.read(options.models, config, options.start_from)
 
 
 def _cache_folder(run_dir: Path, options: RunOptions) -> Path:

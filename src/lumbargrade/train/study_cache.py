@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lumbargrade.errors import InputError, UsageError
+from lumbargrade.errors import UsageError
 from lumbargrade.grade.recipe import NETWORK_NAMES, RECIPES
+from lumbargrade.localise import LOCALISER
 from lumbargrade.terms import Condition
 from lumbargrade.train.grader_samples import GraderSamples
 from lumbargrade.train.localiser_samples import LocaliserSample, sample_from_arrays, sample_to_arrays
@@ -52,22 +53,18 @@ class StudyCache:
         """The labelled crops of one condition; about 0.7 MB a study in memory."""
         return GraderSamples.joined([self._grader_samples(condition, study_id) for study_id in study_ids])
 
-    def require_enough(self, study_ids: Iterable[int], networks: Collection[str]) -> None:
-        """Check that each of some networks has something to learn from, before hours are spent on the first.
-
-        Raises:
-            InputError: a network has not.
-        """
+    def lacking(self, study_ids: Iterable[int], networks: Collection[str]) -> dict[str, str]:
+        """Of some networks those that have nothing to learn from in these studies, and what they lack."""
         counts: Counter[str] = Counter()
         for study_id in study_ids:
             with np.load(self.path(study_id), allow_pickle=False) as stored:
-                counts["localiser"] += "localiser_labelled" in stored.files
+                counts[LOCALISER] += "localiser_labelled" in stored.files
                 counts.update({name: len(stored[f"{name}_severities"]) for name in NETWORK_NAMES.values()})
-        if "localiser" in networks and not counts["localiser"]:
-            raise InputError("no training study has a sagittal series with labelled points; the localiser needs at least one")
-        for condition, name in NETWORK_NAMES.items():
-            if name in networks and counts[name] < 2:
-                raise InputError(f"{condition.value}: {counts[name]} labelled sites with a picture to train on; at least 2 are needed")
+        found = {} if counts[LOCALISER] else {LOCALISER: "a sagittal series with labelled points"}
+        found |= {
+            name: f"2 labelled sites of {condition.value} with a picture" for condition, name in NETWORK_NAMES.items() if counts[name] < 2
+        }
+        return {name: reason for name, reason in found.items() if name in networks}
 
     def _localiser_sample(self, study_id: int) -> LocaliserSample | None:
         arrays = self._arrays(study_id, "localiser_")
