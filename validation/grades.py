@@ -46,6 +46,26 @@ class Graded:
     sets: NDArray[np.bool_]
     scanners: tuple[tuple[str, str] | None, ...]
 
+    @classmethod
+    def read(cls, path: Path) -> "Graded":
+        """What ``write`` wrote."""
+        with np.load(path, allow_pickle=False) as stored:
+            names = [name.removeprefix("graded ") for name in stored.files if name.startswith("graded ")]
+            answers = {name: (stored[f"values {name}"], stored[f"graded {name}"]) for name in names}
+            scanners = tuple((vendor, field) if vendor else None for vendor, field in stored["scanners"].tolist())
+            return cls(np.ma.MaskedArray(stored["severities"], stored["missing"]), answers, stored["sets"], scanners)
+
+    def write(self, path: Path) -> None:
+        """As arrays in one file."""
+        named = {
+            f"{part} {name}": array
+            for name, arrays in self.answers.items()
+            for part, array in zip(("values", "graded"), arrays, strict=True)
+        }
+        scanners = np.array([each or ("", "") for each in self.scanners])
+        missing = np.ma.getmaskarray(self.severities)
+        np.savez_compressed(path, severities=self.severities.data, missing=missing, sets=self.sets, scanners=scanners, **named)
+
     def rows(self, answer: str, condition: Condition | None, level: object = None) -> Rows:
         """The labelled and graded findings of a condition, at a level or at all."""
         probabilities, graded = self.answers[answer]
@@ -59,12 +79,19 @@ def main() -> int:
     parser.add_argument("data", nargs="+", help="name=folder")
     parser.add_argument("--models", type=Path)
     parser.add_argument("--card", type=Path)
+    parser.add_argument("--keep", type=Path, help="a folder for what was graded, so that the command can be gone on with")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=300)
     options = parser.parse_args()
     named = [each.partition("=") for each in options.data]
     around = around_marks(options.card.read_text(), BEGIN, END) if options.card else ("", "")
-    graded = {name: grade_data(Path(folder), options.models, options.workers) for name, _, folder in named}
+    graded = {}
+    for name, _, folder in named:
+        kept = options.keep / f"{name}.npz" if options.keep else None
+        graded[name] = Graded.read(kept) if kept and kept.is_file() else grade_data(Path(folder), options.models, options.workers)
+        if kept and not kept.is_file():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            graded[name].write(kept)
     text = "\n\n".join(
         [
             "\n\n".join(overview(name, each, options.repeats) for name, each in graded.items()),
@@ -211,6 +238,9 @@ def missing_series(graded: dict[str, Graded], repeats: int) -> str:
         for each in graded.values():
             rows = [each.rows(answer, condition) for condition in Condition]
             found = [estimate(part, 0) for part in rows if len(part.truth)]
+            if not found:
+                cells += ["–", "–", "0"]
+                continue
             ratio = sum(one["weighted_log_loss"].value or 0 for one in found) / sum(one["constant_log_loss"].value or 0 for one in found)
             error = estimate(each.rows(answer, None), repeats)["calibration_error_severe"]
             cells += [f"{ratio:.2f}", _interval(error), str(sum(len(part.truth) for part in rows))]
