@@ -5,6 +5,7 @@ and use cannot differ in it and the brightness scale of the input does not matte
 what the phantom measures of a finding, as a normal distribution, and where in the picture its site lies.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -57,7 +58,7 @@ class ResidualBlock(nn.Module):
         return torch.relu(features + self.second(self.first(features)))
 
 
-class WindowReader(nn.Module):
+class WindowReader(nn.Module, ABC):
     """(n, 5, size, size) pictures to (n, hidden) features, and (n, 2) offsets of the site in ``OFFSET_UNIT_MM``.
 
     Each window of three neighbouring slices, as channels, is described alike by ``describe``, a subclass's. Attention then weighs the
@@ -72,9 +73,9 @@ class WindowReader(nn.Module):
         self.features = nn.Linear(described, hidden)
         self.offset = nn.Linear(described, 2)
 
+    @abstractmethod
     def describe(self, windows: Tensor) -> Tensor:
         """(n, 3, size, size) windows to (n, described)."""
-        raise NotImplementedError
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         slices = _standardised(pictures)
