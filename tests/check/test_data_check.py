@@ -131,6 +131,16 @@ def test_tables_that_are_missing_or_no_tables_are_told_beside_what_is_wrong_in_t
         assert counts[code], code
 
 
+def test_a_split_that_is_not_there_is_not_missed(clean: Path, tmp_path: Path) -> None:
+    shutil.copytree(clean / "train_images" / "1", tmp_path / "test_images" / "1")
+    lines = (clean / planted_faults.SERIES).read_text().splitlines()
+    own = [line for line in lines[1:] if line.startswith("1,")]
+    (tmp_path / "test_series_descriptions.csv").write_text("\n".join([lines[0], *own]) + "\n")
+    report = check_data_set(tmp_path, CheckOptions(pictures=False))
+    assert report.studies == 1
+    assert report.contradictions == 0
+
+
 def test_the_command_tells_people_and_programs_and_leaves_the_original_alone(
     planted: tuple[Path, dict[int, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

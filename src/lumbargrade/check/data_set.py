@@ -103,7 +103,7 @@ def check_data_set(root: Path, options: CheckOptions, progress: Callable[[int, i
     tasks: list[_Task] = []
     tables = Tables()
     for split in Split:
-        if split is Split.TEST and not (data_set.images(split).is_dir() or data_set.series_path(split).is_file()):
+        if not any(path.exists() for path in _places(data_set, split)):
             continue
         found = read_tables(data_set, split)
         tables = found if split is Split.TRAIN else tables
@@ -125,6 +125,12 @@ def check_data_set(root: Path, options: CheckOptions, progress: Callable[[int, i
     stored = tuple(facts for each in by_study.values() for facts in each.stored)
     series, files = (sum(getattr(each, name) for each in by_study.values()) for name in ("series", "files"))
     return CheckReport(len(by_study), series, files, tuple(faults), tables, judged, stored)
+
+
+def _places(data_set: DataSet, split: Split) -> tuple[Path, ...]:
+    """What a split consists of: without any of it, it is not there."""
+    own = (data_set.labels_path, data_set.coordinates_path) if split is Split.TRAIN else ()
+    return (data_set.images(split), data_set.series_path(split), *own)
 
 
 def _study_folders(data_set: DataSet, split: Split) -> dict[int, Path]:
