@@ -1,5 +1,6 @@
 """Reading synthetic studies to measure a model on: held-out families too, which ``lumbargrade train`` refuses to learn from."""
 
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -45,5 +46,5 @@ def scanner_of(folder: Path) -> tuple[str, str] | None:
         if path.is_file():
             header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
             if "MagneticFieldStrength" in header and "Manufacturer" in header:
-                return str(header.Manufacturer).split()[0].title(), f"{float(header.MagneticFieldStrength):.1f} T"
+                return re.split(r"[\s_]", str(header.Manufacturer))[0].upper(), f"{float(header.MagneticFieldStrength):.1f} T"
     return None
