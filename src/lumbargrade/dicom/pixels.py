@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.pixels.decoders.base import RLELosslessDecoder
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import JPEG2000, JPEG2000Lossless, JPEGLSLossless, JPEGLSNearLossless, RLELossless
 
@@ -12,14 +13,15 @@ from lumbargrade.dicom import limits
 from lumbargrade.errors import DicomError
 
 _GRAYSCALE = ("MONOCHROME1", "MONOCHROME2")
-# Where several are installed pydicom tries one after the other, and GDCM writes about damaged JPEG 2000 to stderr. pydicom's own decoder of
-# RLE is ten times slower.
+_OWN_RLE = "lumbargrade"
+RLELosslessDecoder.add_plugin(_OWN_RLE, ("lumbargrade.dicom.rle", "decode_rle_frame"))
+# Where several are installed pydicom tries one after the other, and GDCM writes about damaged JPEG 2000 to stderr.
 _DECODER = {
     JPEG2000Lossless: "pylibjpeg",
     JPEG2000: "pylibjpeg",
     JPEGLSLossless: "pyjpegls",
     JPEGLSNearLossless: "pyjpegls",
-    RLELossless: "pylibjpeg",
+    RLELossless: _OWN_RLE,
 }
 
 
