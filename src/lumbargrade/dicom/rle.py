@@ -34,11 +34,24 @@ def decode_rle_frame(source: bytes, runner: DecodeRunner) -> bytearray:
     planes = np.empty((runner.samples_per_pixel, pixels, octets), np.uint8)
     for index, (start, end) in enumerate(pairwise(offsets)):
         segment = decode_segment(source[start:end] + _PADDING)
-        if len(segment) < pixels:
-            raise ValueError(f"an RLE segment of {len(segment)} bytes where {pixels} are needed")
+        may_be_padding = len(segment) >= pixels and segment[pixels - 1] == _PADDING[0]
+        length = _decoded_length(source[start:end]) if may_be_padding else len(segment)
+        if length < pixels:
+            raise ValueError(f"an RLE segment of {length} bytes where {pixels} are needed")
         planes[index // octets, :, octets - 1 - index % octets] = np.frombuffer(segment, np.uint8, pixels)
     runner.set_option("planar_configuration", 1)
     return bytearray(planes.tobytes())
+
+
+def _decoded_length(segment: bytes) -> int:
+    """How many bytes a segment is decoded to, without a run that goes on beyond its end."""
+    place = length = 0
+    while place < len(segment):
+        head = segment[place]
+        run = head + 1 if head < 128 else (257 - head) % 129
+        place += 1 + (run if head < 128 else int(head > 128))
+        length += run if place <= len(segment) else 0
+    return length
 
 
 def is_available(uid: str) -> bool:
