@@ -11,6 +11,7 @@ from pydicom.uid import RLELossless
 
 from lumbargrade.dicom.pixels import decode_frames
 from lumbargrade.dicom.rle import encode_rle
+from lumbargrade.dicom.tolerance import tolerant
 
 
 def decoded(encoded: bytes, shape: tuple[int, int]) -> np.ndarray:
@@ -53,7 +54,8 @@ def read_back(encoded: bytes, shape: tuple[int, int]) -> np.ndarray:
     dataset.file_meta.TransferSyntaxUID = RLELossless
     dataset.PixelData = encapsulate([encoded])
     dataset["PixelData"].VR = "OB"
-    return decode_frames(dataset)[0]
+    with tolerant():  # where packed and plain bytes happen to be as many, pydicom warns
+        return decode_frames(dataset)[0]
 
 
 @given(st.integers(1, 5), st.integers(1, 300), st.sampled_from([2, 0x81, 4000, 0x8081]), st.integers(1, 160), st.integers(0, 9))

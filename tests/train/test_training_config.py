@@ -24,7 +24,7 @@ def test_the_default_file_and_the_default_values_are_one() -> None:
     assert load_config("default") == TrainConfig()
 
 
-OTHERS = {"name", "seed", "threads", "networks", "from_scratch", "backbone", "backbone_px", "backbone_weights"}
+OTHERS = {"name", "seed", "threads", "networks", "from_scratch", "started_rate", "backbone", "backbone_px", "backbone_weights"}
 
 
 def test_every_network_has_a_schedule_of_its_own_name() -> None:

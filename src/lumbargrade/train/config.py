@@ -47,6 +47,8 @@ class TrainConfig:
         threads: 0 takes all cores.
         networks: those that are trained; the others are taken from another model.
         from_scratch: whether networks begin anew instead of from a model that is there.
+        started_rate: the share of their learning rates with which networks go on from another model's: at the full rates they would first
+            lose what they know.
         backbone, backbone_px, backbone_weights: what reads the graders' pictures, as in ``Backbone``; with another than the built-in one
             graders begin anew.
     """
@@ -56,6 +58,7 @@ class TrainConfig:
     threads: int = 0
     networks: tuple[str, ...] = NETWORKS[:-1]
     from_scratch: bool = False
+    started_rate: float = 0.2
     backbone: str = BUILT_IN.name
     backbone_px: int = BUILT_IN.size_px
     backbone_weights: str = BUILT_IN.weights

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -99,7 +99,7 @@ def train_members(
         _NetworkTask(
             name,
             _label(name, member, members),
-            getattr(config, name),
+            _schedule(config, name, start),
             member.seed,
             cache,
             member.training,
@@ -124,7 +124,7 @@ def train_members(
         files = {name: weights / member.files[name] for name in NETWORK_NAMES.values()}
         heard = hear_studies(files, cache, member.training, member.seed, f"{label}: studies", cores(config), quiet)
         own_notes = notes / Path(member.files[CONTEXT]).stem
-        context = train_context(heard, config.context, member.seed, quiet, label, start.get(CONTEXT), own_notes)
+        context = train_context(heard, _schedule(config, CONTEXT, start), member.seed, quiet, label, start.get(CONTEXT), own_notes)
         export_context(context, weights / member.files[CONTEXT], heard)
         state_path(own_notes).unlink(missing_ok=True)
     for member in (member for member, name in absent if name == JUNCTION):
@@ -133,6 +133,11 @@ def train_members(
         junctions = read_junctions(known, weights / member.files[LOCALISER], f"{label}: studies", workers, quiet)
         network = train_junction(junctions, config.junction, member.seed, quiet, label)
         export_junction(network, weights / member.files[JUNCTION])
+
+
+def _schedule(config: TrainConfig, name: str, start: Mapping[str, bytes]) -> Schedule:
+    schedule: Schedule = getattr(config, name)
+    return replace(schedule, learning_rate=schedule.learning_rate * config.started_rate) if name in start else schedule
 
 
 def _label(name: str, member: MemberPlan, members: Sequence[MemberPlan]) -> str:
