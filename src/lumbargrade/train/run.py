@@ -131,6 +131,8 @@ def _lead(
         _warn_of_unread([study_id for other in others for study_id in other.studies], [found for found, _ in seen], "the calibration", warn)
     finally:
         _remove_partial_files(run_dir)
+    for path in notes.glob("*.state"):  # left by a run that was killed between writing a network and removing its state
+        path.unlink()
     return _conclude(run_dir, data, left_out, members, parts, seen, taken, config, options, clock)
 
 
