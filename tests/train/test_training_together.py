@@ -84,6 +84,7 @@ def test_a_run_that_is_killed_again_and_again_comes_to_the_same_weights(
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         if process.poll() is not None:
+            finished(process)
             break
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
