@@ -173,9 +173,9 @@ def _check_series(study_id: int, series_id: int, facts: Mapping[int, FileFacts])
     planes = Counter(anatomical_plane(normal) for normal in normals)
     if planes and not all(shows(normal, planes.most_common(1)[0][0]) for normal in normals):
         yield fault("mixed_planes", ", ".join(f"{count} {plane.value}" for plane, count in planes.most_common()))
-    for code, told in (("instance_repeated", _same_instance(facts)), ("position_repeated", _same_position(facts))):
+    same_place = _same_position(facts)
+    for code, told in (("instance_repeated", _same_instance(facts)), ("position_repeated", same_place)):
         yield from (fault(code, f"as in instance {first}", number) for first, number in told)
-    same_place = set(_same_position(facts))
     yield from (fault("picture_repeated", f"as in instance {a}", b) for a, b in _same_picture(facts) if (a, b) not in same_place)
 
 

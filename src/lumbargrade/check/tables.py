@@ -117,18 +117,20 @@ def _cells(
         return [None] * len(table.rows)
     index, values = table.columns.index(column), list[Value | None]()
     for row, line in zip(table.rows, table.lines, strict=True):
-        cell, place = row[index], (table.path.name, line, _study_of(table, row))
+        cell = row[index]
         if column in FINDING_COLUMNS and not cell:
             values.append(None)
             continue
         try:
             value = parse(cell)
         except ValueError as error:
-            faults.append(Fault("value_unreadable", f"{column} is {cell[:40]!a}; {error} is needed", *place))
+            faults.append(
+                Fault("value_unreadable", f"{column} is {cell[:40]!a}; {error} is needed", table.path.name, line, _study_of(table, row))
+            )
             values.append(None)
             continue
         if official is not None and cell != official(value):
-            faults.append(Fault("spelling", f"{column} {cell[:40]!a} for {official(value)}", *place))
+            faults.append(Fault("spelling", f"{column} {cell[:40]!a} for {official(value)}", table.path.name, line, _study_of(table, row)))
         values.append(value)
     return values
 

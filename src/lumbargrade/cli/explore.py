@@ -26,15 +26,14 @@ def run(options: argparse.Namespace) -> int:
     from lumbargrade.cli.main import EXIT_DONE
     from lumbargrade.competition import open_data_set
     from lumbargrade.explore import explore_page
+    from lumbargrade.report.files import write_atomically
 
     if options.workers < 1 or options.examples < 0:
         raise UsageError("--workers must be at least 1 and --examples at least 0")
     with check_bar(options.quiet) as progress:
         report = check_data_set(options.data, CheckOptions(not options.quick, options.workers), progress)
     page = explore_page(open_data_set(options.data), report, examples=options.examples, seed=options.seed)
-    partial = options.output.with_name(f"{options.output.name}.partial")
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(options.output)
+    write_atomically(options.output, page)
     say(f"{options.output}: {report.studies} studies, {report.contradictions} faults")
     return EXIT_DONE

@@ -1,14 +1,18 @@
 """How much a score would move with other studies of the same kind."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from lumbargrade.competition import MaskedFloats, SeverityArray
 from lumbargrade.errors import TableError
 from lumbargrade.evaluate.metric import LEAST_CONSTANT, best_constant_score, score
 from lumbargrade.geometry.affine import FloatArray
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +36,13 @@ def bootstrap_score(
         TableError: as ``score``; or a score cannot be had from resamples of so few labels.
     """
     submitted: MaskedFloats = np.ma.asanyarray(predictions)
-    rng = np.random.default_rng(seed)
-    scores: list[tuple[float, float]] = []
-    for _ in range(10 * repeats):
-        if len(scores) == repeats:
-            break
-        drawn = rng.integers(0, len(severities), len(severities))
-        weights = None if sample_weights is None else sample_weights[drawn]
-        try:
-            found = score(severities[drawn], submitted[drawn], weights).total
-            constant = best_constant_score(severities[drawn], weights).total
-        except TableError:
-            continue
-        if constant > LEAST_CONSTANT:
-            scores.append((found, found / constant))
-    if len(scores) < repeats:
-        raise TableError(f"{len(severities)} studies have too few labels for a bootstrap")
-    low, high = np.percentile(scores, [2.5, 97.5], axis=0)
+
+    def measure(drawn: NDArray[np.intp], weights: FloatArray | None) -> tuple[float, float] | None:
+        found = score(severities[drawn], submitted[drawn], weights).total
+        constant = best_constant_score(severities[drawn], weights).total
+        return (found, found / constant) if constant > LEAST_CONSTANT else None
+
+    low, high = np.percentile(_resampled(measure, len(severities), repeats, sample_weights, seed), [2.5, 97.5], axis=0)
     return ScoreInterval(float(low[0]), float(high[0]), float(low[1]), float(high[1]))
 
 
@@ -88,19 +82,40 @@ def bootstrap_difference(
     """
     one: MaskedFloats = np.ma.asanyarray(first)
     other: MaskedFloats = np.ma.asanyarray(second)
-    rng = np.random.default_rng(seed)
-    differences: list[float] = []
-    for _ in range(10 * repeats):
-        if len(differences) == repeats:
-            break
-        drawn = rng.integers(0, len(severities), len(severities))
-        weights = None if sample_weights is None else sample_weights[drawn]
-        try:
-            differences.append(score(severities[drawn], other[drawn], weights).total - score(severities[drawn], one[drawn], weights).total)
-        except TableError:
-            continue
-    if len(differences) < repeats:
-        raise TableError(f"{len(severities)} studies have too few labels for a bootstrap")
+
+    def measure(drawn: NDArray[np.intp], weights: FloatArray | None) -> float:
+        return score(severities[drawn], other[drawn], weights).total - score(severities[drawn], one[drawn], weights).total
+
+    differences = _resampled(measure, len(severities), repeats, sample_weights, seed)
     low, high = np.percentile(differences, [2.5, 97.5])
     exact = score(severities, other, sample_weights).total - score(severities, one, sample_weights).total
     return ScoreDifference(exact, float(low), float(high), float((np.array(differences) < 0).mean()))
+
+
+def _resampled(
+    measure: Callable[[NDArray[np.intp], FloatArray | None], Found | None],
+    studies: int,
+    repeats: int,
+    sample_weights: FloatArray | None,
+    seed: int,
+) -> list[Found]:
+    """What is measured on each resample of the studies; those on which it is None or not defined are drawn again.
+
+    Raises:
+        TableError: too few of the resamples can be measured.
+    """
+    rng = np.random.default_rng(seed)
+    found: list[Found] = []
+    for _ in range(10 * repeats):
+        if len(found) == repeats:
+            break
+        drawn = rng.integers(0, studies, studies)
+        try:
+            measured = measure(drawn, None if sample_weights is None else sample_weights[drawn])
+        except TableError:
+            continue
+        if measured is not None:
+            found.append(measured)
+    if len(found) < repeats:
+        raise TableError(f"{studies} studies have too few labels for a bootstrap")
+    return found

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lumbargrade.report.files import write_atomically
 from lumbargrade.terms import INTENDED_USE
 
 PAGE = "report.html"
@@ -43,9 +44,7 @@ def write_run_page(run_dir: Path, notes: Path, record: Mapping[str, Any]) -> Non
         config=json.dumps(record["config"], indent=1),
         intended_use=INTENDED_USE,
     )
-    partial = run_dir / f"{PAGE}.partial"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(run_dir / PAGE)
+    write_atomically(run_dir / PAGE, text)
 
 
 def loss_curve(losses: Sequence[float]) -> str:
