@@ -221,7 +221,7 @@ def _measure(variant: Variant, cache: StudyCache, ids: Sequence[int], tests, ste
     torch.set_num_threads(1)
     samples = variant.change(cache.grader_samples(condition, ids))
     schedule = Schedule(steps=steps, batch_size=64, weight_decay=0.05, average_decay=0.99)
-    network = train_grader(condition, samples, schedule, seed=0, label=f"{variant.name}: {condition.value}", quiet=True).network
+    network = train_grader(condition, samples, schedule, seed=0).network
     told = {}
     for name, (test_cache, test_ids) in tests.items():
         seen = without_axial if variant.change is without_axial else unchanged

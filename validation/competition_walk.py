@@ -4,7 +4,8 @@
 
 DATA_DIR is what ``lumbargrade phantom`` wrote, of another seed than the networks that ship learnt from. The last ``--test`` studies become
 the test split, without labels; in the others every fault of ``planted_faults.py`` is planted. Then, as a user would: ``check
---fix-coordinates``, ``train`` on the corrected coordinates, ``predict`` the test split, ``score`` it against the labels put aside.
+--fix-coordinates``, ``train`` on the corrected coordinates, ``predict`` the test split, ``score`` it against the labels put aside. Beside
+it stand the frequencies of the training labels as a submission, and a prediction at the readers' own marks: what localising costs.
 """
 
 import argparse
@@ -16,10 +17,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 from planted_faults import LABELS, MARKS, SERIES, plant
 
 from lumbargrade.check import CheckOptions, check_data_set
-from lumbargrade.competition import DataSet, Split
+from lumbargrade.competition import DataSet, Split, SubmissionScores, read_labels, tilt, write_submission
 from lumbargrade.competition.names import FINDING_COLUMNS
 
 
@@ -39,16 +41,18 @@ def main() -> int:
     fixed, submission = options.output / "coordinates.csv", options.output / "submission.csv"
     fixed.unlink(missing_ok=True)
     command("check", str(data), "--fix-coordinates", str(fixed))
-    shutil.copyfile(fixed, data / MARKS)
     for name in (LABELS, SERIES):  # what stands twice is for a person to decide; here the first row stays
         keep_first_rows(data / name)
-    command("train", str(data), "--output", str(run), "--config", options.config, "--folds", options.folds)
+    command("train", str(data), "--coordinates", str(fixed), "--output", str(run), "--config", options.config, "--folds", options.folds)
     command("predict", str(data), "--output", str(submission), "--models", str(run))
     command("score", str(options.output / "solution.csv"), str(submission), "--bootstrap", "300")
-    train = [LABELS, "oof.csv"]
-    command("score", str(data / train[0]), str(run / train[1]), "--subset", "--bootstrap", "300")
+    prior = options.output / "prior.csv"
+    write_prior(data / LABELS, [int(row["study_id"]) for row in read_rows(options.output / "solution.csv")], prior)
+    command("score", str(options.output / "solution.csv"), str(prior))
+    command("score", str(data / LABELS), str(run / "oof.csv"), "--subset", "--bootstrap", "300")
     located = options.output / "located.csv"
-    command("predict", str(data), "--split", "train", "--locations", str(data / MARKS), "--output", str(located), "--models", str(run))
+    command("predict", str(data), "--locations", str(options.data / MARKS), "--output", str(located), "--models", str(run))
+    command("score", str(options.output / "solution.csv"), str(submission), "--against", str(located))
     return 0
 
 
@@ -65,8 +69,7 @@ def command(*arguments: str) -> None:
 def split_off_test(source: Path, target: Path, count: int) -> None:
     """A data set whose last studies are the test split; their labels go to ``solution.csv`` beside it."""
     target.mkdir(parents=True)
-    with (source / LABELS).open(newline="") as file:
-        labels = list(csv.DictReader(file))
+    labels = read_rows(source / LABELS)
     held = {row["study_id"] for row in labels[-count:]}
     before, after = DataSet(source), DataSet(target)
     for row in labels:
@@ -74,8 +77,7 @@ def split_off_test(source: Path, target: Path, count: int) -> None:
         split = Split.TEST if row["study_id"] in held else Split.TRAIN
         shutil.copytree(before.study_folder(Split.TRAIN, study_id), after.study_folder(split, study_id), copy_function=shutil.copyfile)
     for name in (LABELS, MARKS, SERIES):
-        with (source / name).open(newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = read_rows(source / name)
         write_rows(target / name, [row for row in rows if row["study_id"] not in held])
         if name == SERIES:
             write_rows(after.series_path(Split.TEST), [row for row in rows if row["study_id"] in held])
@@ -85,12 +87,24 @@ def split_off_test(source: Path, target: Path, count: int) -> None:
     write_rows(after.sample_submission_path, [{"row_id": each, "normal_mild": third, "moderate": third, "severe": third} for each in ids])
 
 
+def write_prior(labels: Path, study_ids: list[int], path: Path) -> None:
+    """What a submission without a look at any picture says: each column's frequencies among the training labels, tilted."""
+    severities = read_labels(labels).severities
+    frequencies = np.stack([(severities == severity).mean(0).filled(0) for severity in range(3)], 1)
+    scores = np.tile(tilt(np.clip(frequencies, 1e-3, 1)), (len(study_ids), 1, 1))
+    write_submission(path, SubmissionScores(tuple(sorted(study_ids)), scores))
+
+
 def keep_first_rows(path: Path) -> None:
     """Drop rows that stand there again, and cells that mean nothing."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(path)
     key = "series_id" if path.name == SERIES else "study_id"
     write_rows(path, list({row[key]: row for row in reversed(rows)}.values())[::-1])
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def write_rows(path: Path, rows: list[dict[str, str]]) -> None:

@@ -26,6 +26,7 @@ from lumbargrade.train.data_set import LabelledStudy, open_labelled_data, read_l
 from lumbargrade.train.localiser import train_localiser
 from lumbargrade.train.localiser_network import export_localiser
 from lumbargrade.train.localiser_samples import LocaliserSample, prepare_localiser_study
+from lumbargrade.train.loop import Session
 from lumbargrade.train.spine_marks import marks_of_spider, marks_of_truth
 
 SYNTHETIC_STUDIES = 150
@@ -78,7 +79,7 @@ def _synthetic(labelled: LabelledStudy) -> LocaliserSample:
 def _trained(real: Sequence[LocaliserSample], synthetic: Sequence[LocaliserSample], schedule: Schedule, seed: int, start: bytes) -> bytes:
     """The file of a localiser trained on from another."""
     times = max(1, round(len(synthetic) * PATIENTS_SHARE / (1 - PATIENTS_SHARE) / len(real)))
-    network = train_localiser([*synthetic, *times * list(real)], schedule, seed, start=start)
+    network = train_localiser([*synthetic, *times * list(real)], schedule, seed, Session("localiser"), start=start)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "localiser.onnx"
         export_localiser(network, path)

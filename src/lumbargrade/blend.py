@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lumbargrade.competition import SEVERITY_WEIGHTS
+from lumbargrade.competition import CONDITION_COLUMNS, SEVERITY_WEIGHTS
 from lumbargrade.errors import InputError
 from lumbargrade.geometry.affine import FloatArray
-from lumbargrade.terms import FINDINGS, Condition, Severity
+from lumbargrade.terms import Condition, Severity
 
 SCHEMA = "lumbargrade/blend/1"
 LARGEST_SCORE = 1 - 1e-4
-_COLUMNS = {condition: np.array([finding.condition is condition for finding in FINDINGS]) for condition in Condition}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Blend:
     def scores(self, probabilities: FloatArray) -> FloatArray:
         """(model, study, 25, 3) calibrated probabilities to (study, 25, 3) scores that sum to one."""
         mixed = np.empty(probabilities.shape[1:])
-        for condition, columns in _COLUMNS.items():
+        for condition, columns in CONDITION_COLUMNS.items():
             blend = self.conditions[condition]
             mixed[:, columns] = np.tensordot(np.array(blend.weights), probabilities[:, :, columns], 1) * blend.tilt
         return raise_worst_canal(mixed / mixed.sum(-1, keepdims=True), self.any_severe)
@@ -73,7 +72,7 @@ def raise_worst_canal(scores: FloatArray, factor: float) -> FloatArray:
     if factor == 1:
         return scores
     raised = scores.copy()
-    canals = np.flatnonzero(_COLUMNS[Condition.SPINAL_CANAL_STENOSIS])
+    canals = np.flatnonzero(CONDITION_COLUMNS[Condition.SPINAL_CANAL_STENOSIS])
     studies = np.arange(len(scores))
     worst = canals[scores[:, canals, Severity.SEVERE].argmax(1)]
     before = scores[studies, worst, Severity.SEVERE]

@@ -73,7 +73,7 @@ def log_loss(logits: torch.Tensor, heard: Heard) -> float:
 
 def test_it_learns_of_one_finding_from_the_others() -> None:
     torch.set_num_threads(1)
-    network = train_context(patients(400, 1), Schedule(steps=150, batch_size=64, average_decay=0.9), seed=2, quiet=True)
+    network = train_context(patients(400, 1), Schedule(steps=150, batch_size=64, average_decay=0.9), seed=2)
     fresh = patients(400, 3)
     with torch.no_grad():
         assert log_loss(network(torch.from_numpy(fresh.read), torch.from_numpy(fresh.graded)), fresh) < 0.15

@@ -51,7 +51,7 @@ def test_a_grader_learns_a_toy_difference_at_true_frequencies_and_its_onnx_file_
     torch.set_num_threads(1)
     schedule = Schedule(steps=100, batch_size=24, learning_rate=3e-3, average_decay=0.9)
     samples = toy_samples(RECESS, 200, 1)
-    network = train_grader(RECESS, samples, schedule, seed=3, quiet=True).network
+    network = train_grader(RECESS, samples, schedule, seed=3).network
     held_out = toy_samples(RECESS, 200, 2)
     logits = sample_logits(network, held_out)
     probabilities = Calibration().probability_array(logits)
@@ -73,7 +73,7 @@ def test_a_grader_learns_a_toy_difference_at_true_frequencies_and_its_onnx_file_
 def test_training_twice_with_one_seed_gives_the_same_weights():
     torch.set_num_threads(1)
     samples, schedule = toy_samples(CANAL, 16, 1), Schedule(steps=2, batch_size=4)
-    first, again, other = (train_grader(CANAL, samples, schedule, seed, quiet=True).network.state_dict() for seed in (5, 5, 6))
+    first, again, other = (train_grader(CANAL, samples, schedule, seed).network.state_dict() for seed in (5, 5, 6))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
@@ -155,7 +155,7 @@ def test_unlabelled_findings_are_absent_and_studies_join():
     assert len(parts[0]) == 1
     assert joined.severities.tolist() == [Severity.MODERATE, Severity.SEVERE, Severity.MODERATE]
     with pytest.raises(InputError, match="at least 2"):
-        train_grader(RECESS, parts[0], Schedule(steps=1), seed=0, quiet=True)
+        train_grader(RECESS, parts[0], Schedule(steps=1), seed=0)
 
 
 def test_a_jittered_picture_says_where_its_site_went():
@@ -229,7 +229,7 @@ def test_targets_that_are_known_are_learnt_as_they_are_though_severe_samples_are
     samples = toy_samples(RECESS, 120, 1)
     known = replace(samples, targets=np.tile(np.array([[0.7, 0.2, 0.1]], np.float32), (len(samples), 1)))
     schedule = Schedule(steps=60, batch_size=24, learning_rate=3e-3, average_decay=0.9)
-    network = train_grader(RECESS, known, schedule, seed=3, quiet=True).network
+    network = train_grader(RECESS, known, schedule, seed=3).network
     probabilities = Calibration().probability_array(sample_logits(network, known))
     np.testing.assert_allclose(probabilities.mean(0), [0.7, 0.2, 0.1], atol=0.04)
 
@@ -238,7 +238,7 @@ def test_measures_that_are_not_known_are_not_learnt_and_not_exported(tmp_path):
     samples = toy_samples(RECESS, 40, 1)
     unknown = replace(samples, measures=np.full_like(samples.measures, np.nan))
     assert Scale.of(unknown.measures) is None
-    network = train_grader(RECESS, unknown, Schedule(steps=2, batch_size=8), seed=3, quiet=True).network
+    network = train_grader(RECESS, unknown, Schedule(steps=2, batch_size=8), seed=3).network
     export_grader(network, RECESS, tmp_path / "toy.onnx", None)
     size = SUBARTICULAR_AXIAL.size_px
     outputs = Network("toy", (tmp_path / "toy.onnx").read_bytes()).run(axial=np.zeros((1, 5, size, size), np.float32))

@@ -1,5 +1,6 @@
 """Labelled data as training reads and stores it."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lumbargrade.train.grader_samples import grader_samples
 from lumbargrade.train.index import index_studies
 from lumbargrade.train.localiser_samples import prepare_localiser_study
 from lumbargrade.train.spine_marks import marks_of_labels
+from lumbargrade.train.stored_pictures import StoredPictures
 from lumbargrade.train.study_cache import StudyCache, open_cache
 
 REAL = Path(__file__).parents[2] / ".." / "shared" / "real" / "rsna-study"
@@ -78,7 +80,9 @@ def test_a_cached_study_is_the_one_prepared(blob_data: Path, tmp_path: Path) -> 
     assert index_studies([labelled], cache, 1, quiet=True) == []
     study, landmarks = read_labelled_study(labelled)
     expected, (stored,) = prepare_localiser_study(study, marks_of_labels(landmarks)), cache.localiser_samples([103])
-    for name in ("slices", "points_px", "distances_mm", "labelled"):
+    np.testing.assert_array_equal(stored.slices[:], expected.slices)
+    np.testing.assert_array_equal(stored.slices[2], expected.slices[2])
+    for name in ("points_px", "distances_mm", "labelled", "corners_px", "region_distances_mm", "complete"):
         np.testing.assert_array_equal(getattr(stored, name), getattr(expected, name))
     for condition, samples in grader_samples(study, landmarks, labelled.severities).items():
         back = cache.grader_samples(condition, [103, 103])
@@ -86,7 +90,22 @@ def test_a_cached_study_is_the_one_prepared(blob_data: Path, tmp_path: Path) -> 
         np.testing.assert_array_equal(back.severities[: len(samples)], samples.severities)
         np.testing.assert_array_equal(back.finding_indices[: len(samples)], samples.finding_indices)
         for first, second in zip(back.crops, samples.crops, strict=True):
+            assert isinstance(first, StoredPictures)  # so that training's memory does not grow with the studies
             np.testing.assert_array_equal(first[: len(samples)], second)
+            drawn = np.array([len(samples), 0, len(samples)])
+            np.testing.assert_array_equal(first[drawn], second[np.array([0, 0, 0])])
+
+
+def test_a_damaged_cache_is_said(blob_data: Path, tmp_path: Path) -> None:
+    cache = open_cache(tmp_path / "cache", "f" * 64)
+    index_studies([open_labelled_data(blob_data).studies[103]], cache, 1, quiet=True)
+    (stored,) = cache.localiser_samples([103])
+    os.truncate(tmp_path / "cache" / "103.pictures", 100)
+    with pytest.raises(InputError, match=r"103\.pictures of the cache is cut off; delete the cache"):
+        stored.slices[len(stored.slices) - 1]
+    (tmp_path / "cache" / "103.pictures").unlink()
+    with pytest.raises(InputError, match=r"103\.pictures of the cache cannot be read"):
+        stored.slices[0]
 
 
 def test_a_cached_study_is_not_prepared_again(blob_data: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A whole run on patients made of blobs: index, two processes of training, held-out grading, calibration, files."""
 
+import csv
 import json
 import shutil
 from collections.abc import Callable
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 
 from lumbargrade.cli.main import main
-from lumbargrade.competition import read_coordinates, read_labels, read_submission, write_coordinates
+from lumbargrade.competition import StudyLabels, SubmissionScores, read_coordinates, read_labels, read_submission, tilt, write_coordinates
+from lumbargrade.competition.names import FINDING_COLUMNS, SEVERITY_TITLES
 from lumbargrade.errors import InputError, ModelFileError, UsageError
 from lumbargrade.grade import Calibration
 from lumbargrade.models import load_bundle
-from lumbargrade.terms import Condition
+from lumbargrade.terms import Condition, Severity
 from lumbargrade.train.config import Schedule, TrainConfig
+from lumbargrade.train.doubtful import UNLIKELY, doubtful_labels
 from lumbargrade.train.run import RunOptions, train_run
 from lumbargrade.train.site import calibrate_run
 
@@ -138,7 +141,7 @@ def test_the_calibration_is_fitted_on_the_studies_that_are_given_for_it(
     (folder / "plan.json").unlink()
     warnings: list[str] = []
     record = train_run(run.data, folder, CONFIG, RunOptions(folds=1, calibrate_on=(other,), quiet=True), warnings.append)
-    assert "study 103 is left out of the calibration: it cannot be read" in warnings
+    assert "study 103 is left out of the calibration: it cannot be read or graded" in warnings
     assert record["data"]["calibration_studies"] == 5
     assert run.record["data"]["calibration_studies"] == 2
     assert record["calibration"] != run.record["calibration"]
@@ -248,14 +251,57 @@ def test_a_model_is_calibrated_on_other_labels_and_its_networks_stay(run: Run, t
 def test_a_run_is_told_on_one_page_with_the_losses_of_each_network(run: Run) -> None:
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     for name in ("localiser", "canal", "foramen", "subarticular", "context"):
-        assert f"<figcaption>{name}</figcaption><svg" in page
+        assert f"<figcaption>{name}: loss</figcaption><svg" in page
         losses = json.loads((run.folder / "training" / f"{name}.losses.json").read_text())["losses"]
         assert len(losses) == getattr(CONFIG, name).steps
+    for caption in ("localiser: loss", "canal: metric", "foramen: metric", "subarticular: metric"):
+        assert f"<figcaption>{caption} on held-out studies</figcaption><svg" in page
     assert f"{run.record['held_out']['score']:.4f}" in page
     assert "<li>105: " in page
     assert "src=" not in page
     assert "href=" not in page
     assert not list((run.folder / "training").glob("*.state"))
+
+
+def test_the_labels_that_were_thought_least_likely_are_listed(run: Run) -> None:
+    with (run.folder / "doubtful_labels.csv").open(newline="") as file:
+        listed = list(csv.DictReader(file))
+    given = [float(row[row["label"].lower().replace("/", "_")]) for row in listed]
+    assert given == sorted(given)
+    assert all(value <= UNLIKELY for value in given)
+    labels = read_labels(run.data / "train.csv")
+    for row in listed:
+        finding = FINDING_COLUMNS.index(row["finding"])
+        severity = labels.severities[labels.study_ids.index(int(row["study_id"])), finding]
+        assert row["label"] == SEVERITY_TITLES[Severity(severity)]
+
+
+def test_a_wrong_label_is_the_first_to_be_looked_at_again() -> None:
+    severities = np.ma.masked_array(np.zeros((2, 25), np.int8), False)
+    severities[1, 7] = 2
+    severities[0, 3] = np.ma.masked
+    scores = np.tile(tilt([0.96, 0.035, 0.005]), (2, 25, 1))
+    scores[0, 3] = scores[0, 4] = scores[1, 9] = tilt([0.001, 0.049, 0.95])
+    graded = np.ones((2, 25), bool)
+    graded[1, 9] = False
+    predicted = SubmissionScores((11, 12), scores)
+    wrong, unlikely = doubtful_labels(StudyLabels((11, 12), severities), predicted, graded, np.array([0, 1]))
+    assert (wrong.study_id, wrong.finding, wrong.label, wrong.fold) == (11, FINDING_COLUMNS[4], "Normal/Mild", 0)
+    assert (unlikely.study_id, unlikely.finding, unlikely.label, unlikely.severe) == (12, FINDING_COLUMNS[7], "Severe", 0.005)
+
+
+def test_coordinates_of_another_file_are_learnt_from(run: Run, tmp_path: Path) -> None:
+    """As after ``check --fix-coordinates``: the data set stays as it is."""
+    marks = read_coordinates(run.data / "train_label_coordinates.csv")
+    other = tmp_path / "corrected.csv"
+    write_coordinates(other, [point for point in marks if point.study_id != 101])
+    config = replace(INSTANT_CONFIG, networks=("foramen", "canal"))
+    options = RunOptions(folds=1, quiet=True, coordinates=other)
+    record = train_run(run.data, tmp_path / "run", config, options, lambda _: None)
+    assert record is not None
+    assert record["data"]["used_studies"] == run.record["data"]["used_studies"] - 1
+    with pytest.raises(UsageError, match="another"):
+        train_run(run.data, tmp_path / "run", config, replace(options, coordinates=None), lambda _: None)
 
 
 ONE_KIND = {"axial": (("11", "12"), ("spinal_canal", "neural_foraminal")), "sagittal": (("13",), ("subarticular",))}

@@ -15,7 +15,7 @@ from torch import nn
 
 from lumbargrade.errors import UsageError
 from lumbargrade.train.config import Schedule
-from lumbargrade.train.loop import fit, losses_path, state_path
+from lumbargrade.train.loop import Session, fit, losses_path, state_path
 from lumbargrade.train.parallel import ALONE, Piece, SharedDropout, World, joined, mean_of, pieces_of
 
 SECONDS = 240
@@ -94,6 +94,10 @@ def test_a_run_that_is_killed_again_and_again_comes_to_the_same_weights(
     for name in ("localiser", "canal", "foramen"):
         assert (run / "weights" / f"{name}.onnx").read_bytes() == (undisturbed / "weights" / f"{name}.onnx").read_bytes(), name
     assert json.loads((run / "run.json").read_text())["held_out"] == json.loads((undisturbed / "run.json").read_text())["held_out"]
+    for name in ("localiser", "canal", "foramen"):
+        noted, again = (json.loads(losses_path(each / "training" / name).read_text()) for each in (undisturbed, run))
+        assert noted == again
+        assert [step for step, _ in noted["held_out"]][-1] == len(noted["losses"])
     assert not list(run.rglob("*.state"))
     assert not list(run.rglob("*.partial"))
 
@@ -105,9 +109,11 @@ def test_two_processes_have_the_losses_of_one(blob_data: Path, config: Path, und
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     for name in ("localiser", "canal", "foramen"):
-        one, two = (json.loads(losses_path(each / "training" / name).read_text())["losses"] for each in (undisturbed, run))
-        assert len(one) == len(two) >= 12
-        np.testing.assert_allclose(two, one, rtol=1e-3, err_msg=name)
+        one, two = (json.loads(losses_path(each / "training" / name).read_text()) for each in (undisturbed, run))
+        assert len(one["losses"]) == len(two["losses"]) >= 12
+        np.testing.assert_allclose(two["losses"], one["losses"], rtol=1e-3, err_msg=name)
+        assert len(one["held_out"]) == 12
+        np.testing.assert_allclose(two["held_out"], one["held_out"], rtol=2e-3, err_msg=name)
     assert (run / "run.json").is_file()
 
 
@@ -130,7 +136,7 @@ def fitted(notes: Path | None, steps: int = 8) -> tuple[list[float], nn.Module]:
     def loss(network: nn.Module, batch: tuple[torch.Tensor]) -> torch.Tensor:
         return (network(batch[0]).float()[:, 0] - batch[0].mean((1, 2, 3))).square().mean()
 
-    return fit(network, piece, loss, Schedule(steps=steps, batch_size=8), 3, "toy", quiet=True, notes=notes), network
+    return fit(network, piece, loss, Schedule(steps=steps, batch_size=8), 3, Session("toy", quiet=True, notes=notes)), network
 
 
 def test_a_state_that_was_kept_in_the_middle_leads_to_the_same_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from lumbargrade.competition.names import (
     plain,
 )
 from lumbargrade.competition.series import COLUMNS as SERIES_COLUMNS
-from lumbargrade.competition.table import Table, finite_number, identifier, read_table
+from lumbargrade.competition.table import Table, finite_number, identifier, open_table, read_table
 from lumbargrade.errors import TableError
 from lumbargrade.terms import FINDINGS, Condition, Finding, Laterality, SeriesRole, Severity
 
@@ -98,7 +98,7 @@ def _opened(path: Path, columns: Sequence[str], faults: list[Fault]) -> Table | 
         faults.append(Fault("table_unreadable", str(error).removeprefix(f"{path}: "), path.name))
         return None
     faults += [Fault("column_missing", column, path.name) for column in columns if not table.has(column)]
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with open_table(path) as file:
         header = next(csv.reader(file))
     for name in header:
         if plain(name) not in columns:

@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA_DIR",
         help="labelled studies, best of another kind, to calibrate the probabilities on (those that were held out)",
     )
+    parser.add_argument(
+        "--coordinates", type=Path, metavar="FILE", help="instead of DATA_DIR/train_label_coordinates.csv: corrected or another reader's"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the run in RUN_DIR, as happens without it too if one is there")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="prepared studies, to share between runs (RUN_DIR/cache)")
 
@@ -65,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
         options.models,
         options.start_from,
         tuple(options.calibrate_on),
+        options.coordinates,
         options.quiet,
     )
     record = train_run(options.data, options.output, config, run_options, _warn)

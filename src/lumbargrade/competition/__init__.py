@@ -6,7 +6,7 @@ in the words of ``terms`` and back, strict when writing and tolerant of the know
 """
 
 from lumbargrade.competition.coordinates import LabelCoordinate, MarkedPoint, marked_points, read_coordinates, write_coordinates
-from lumbargrade.competition.labels import SEVERITY_WEIGHTS, SeverityArray, StudyLabels, read_labels, write_labels
+from lumbargrade.competition.labels import CONDITION_COLUMNS, SEVERITY_WEIGHTS, SeverityArray, StudyLabels, read_labels, write_labels
 from lumbargrade.competition.layout import DataSet, Split, held_out_phantom, open_data_set
 from lumbargrade.competition.prior import COLUMN_PRIOR
 from lumbargrade.competition.series import read_series_roles, write_series_roles
@@ -27,6 +27,7 @@ from lumbargrade.competition.submission import (
 
 __all__ = [
     "COLUMN_PRIOR",
+    "CONDITION_COLUMNS",
     "SEVERITY_WEIGHTS",
     "Coverage",
     "DataSet",

@@ -8,10 +8,13 @@ import numpy as np
 
 from lumbargrade.competition.names import FINDING_COLUMNS, SEVERITY_TITLES, parse_severity
 from lumbargrade.competition.table import Table, identifier, read_table, write_table
-from lumbargrade.terms import FINDINGS, Severity
+from lumbargrade.terms import FINDINGS, Condition, Severity
 
 SeverityArray = np.ma.MaskedArray[Any, np.dtype[np.int8]]
 """(study, finding) of ``Severity`` values in the order of ``FINDINGS``; a missing label is masked."""
+
+CONDITION_COLUMNS = {condition: np.array([finding.condition is condition for finding in FINDINGS]) for condition in Condition}
+"""(25,) which of the columns are of a condition."""
 
 SEVERITY_WEIGHTS: tuple[float, float, float] = (1.0, 2.0, 4.0)
 """The sample weight that the metric gives to a label of each severity."""

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lumbargrade.competition.labels import StudyLabels
+from lumbargrade.competition.labels import CONDITION_COLUMNS, StudyLabels
 from lumbargrade.errors import UsageError
 from lumbargrade.geometry.affine import FloatArray
-from lumbargrade.terms import FINDINGS, Condition, Severity
+from lumbargrade.terms import Condition, Severity
 
 IndexArray = NDArray[np.intp]
 SINGLE_HOLD_OUT_SHARE = 1 / 6
@@ -60,6 +60,6 @@ def _features(labels: StudyLabels) -> FloatArray:
     """(study, 9) how many findings of each condition have each severity."""
     columns = []
     for condition in Condition:
-        of_condition = labels.severities[:, [finding.condition is condition for finding in FINDINGS]]
+        of_condition = labels.severities[:, CONDITION_COLUMNS[condition]]
         columns += [np.ma.filled(of_condition == severity, False).sum(1) for severity in Severity]
     return np.stack(columns, 1).astype(np.float64)

@@ -5,15 +5,19 @@ The standard library's reader rather than a data frame: no type is guessed, an e
 
 import csv
 import math
+import os
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 from lumbargrade.competition.names import plain
 from lumbargrade.errors import TableError
 
 Value = TypeVar("Value")
+MAX_TABLE_BYTES = 64 * 2**20
+"""The competition's largest table has 5 MB; in memory a table takes ten times its size."""
 _SHOWN = 40
 
 
@@ -66,17 +70,32 @@ class Table:
         return TableError(f"{self.path}: line {self.lines[row]}, column {column}: found {found}; {needed}")
 
 
+def open_table(path: Path) -> TextIO:
+    """A CSV file's text, without a byte order mark.
+
+    Raises:
+        TableError: no file but a pipe, a device or a folder, or one larger than ``MAX_TABLE_BYTES``.
+        OSError: it cannot be opened.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise TableError(f"{path}: not a file; a CSV table is needed")
+    if status.st_size > MAX_TABLE_BYTES:
+        raise TableError(f"{path}: {status.st_size // 2**20} MiB; at most {MAX_TABLE_BYTES // 2**20} MiB of a table are read")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
 def read_table(path: Path) -> Table:
     """Read a CSV file (UTF-8, with or without a byte order mark).
 
     Raises:
-        TableError: no text, no header, no rows, a column twice, or a row of another length than the header.
+        TableError: no text, no header, no rows, a column twice, a row of another length than the header, or as ``open_table``.
         OSError: the file cannot be opened.
     """
     lines: list[int] = []
     rows: list[tuple[str, ...]] = []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with open_table(path) as file:
             reader = csv.reader(file, strict=True)
             for cells in reader:
                 if cells:
@@ -100,12 +119,15 @@ def read_table(path: Path) -> Table:
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV file in one step: a reader finds the old file or the whole new one. Floats keep every digit."""
-    temporary = path.with_name(path.name + ".partial")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
-    temporary.replace(path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(rows)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def identifier(text: str) -> int:

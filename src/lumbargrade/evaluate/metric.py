@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lumbargrade.competition import SEVERITY_WEIGHTS, MaskedFloats, SeverityArray
+from lumbargrade.competition import CONDITION_COLUMNS, SEVERITY_WEIGHTS, MaskedFloats, SeverityArray
 from lumbargrade.errors import TableError
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.terms import FINDINGS, Condition, Severity
@@ -66,7 +66,7 @@ def score(severities: SeverityArray, predictions: ArrayLike, sample_weights: Flo
         raise ValueError(f"sample weights must be {truth.shape}, not {weights.shape}")
     losses = {}
     for condition in Condition:
-        chosen = labelled & _columns(condition)
+        chosen = labelled & CONDITION_COLUMNS[condition]
         if not chosen.any():
             raise TableError(f"no label of {condition.value}; the metric needs at least one of each condition")
         losses[condition.value] = weighted_log_loss(truth[chosen], predicted[chosen], weights[chosen])
@@ -127,15 +127,10 @@ def _checked(severities: SeverityArray, predictions: ArrayLike) -> FloatArray:
     return submitted.filled(0).astype(np.float64)
 
 
-def _columns(condition: Condition) -> NDArray[np.bool_]:
-    """(25,) which findings are of a condition."""
-    return np.array([finding.condition is condition for finding in FINDINGS])
-
-
 def _any_severe_spinal(truth: NDArray[np.intp], predicted: FloatArray, weights: FloatArray, labelled: NDArray[np.bool_]) -> float:
     """Whether any level of a study has a severe canal: predicted by the largest submitted severe value, weighted by the largest sample
     weight, both over the study's labelled levels."""
-    levels = labelled & _columns(Condition.SPINAL_CANAL_STENOSIS)
+    levels = labelled & CONDITION_COLUMNS[Condition.SPINAL_CANAL_STENOSIS]
     studies = levels.any(1)
     is_severe = (levels & (truth == Severity.SEVERE)).any(1)[studies]
     probability = np.where(levels, predicted[..., Severity.SEVERE], 0.0).max(1)[studies]

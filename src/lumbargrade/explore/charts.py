@@ -16,7 +16,7 @@ def histogram(values: Sequence[float], bins: int = 20) -> str:
     if np.all(found == np.round(found)) and high - low < bins:
         edges = np.arange(low - 0.5, high + 1.5)
     else:
-        edges = np.histogram_bin_edges(found, bins, (low, high if high > low else low + 1))
+        edges = np.linspace(low, high if high - low > 1e-9 * abs(high) else low + 1, bins + 1)  # values may differ by rounding alone
     counts, _ = np.histogram(found, edges)
     scale = (WIDTH - MARGIN - 4) / len(counts)
     tall = (HEIGHT - BASE - 8) / max(1, int(counts.max()))

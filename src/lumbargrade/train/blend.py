@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 
 from lumbargrade.blend import Blend, ConditionBlend, raise_worst_canal
-from lumbargrade.competition import SEVERITY_WEIGHTS, SeverityArray
+from lumbargrade.competition import CONDITION_COLUMNS, SEVERITY_WEIGHTS, SeverityArray
 from lumbargrade.evaluate import score
 from lumbargrade.geometry.affine import FloatArray
-from lumbargrade.terms import FINDINGS, Condition
+from lumbargrade.terms import Condition
 
 LARGEST_ANY_SEVERE = 2.0
 STEADYING = 1e-3
@@ -52,7 +52,7 @@ def out_of_fold_scores(severities: SeverityArray, probabilities: FloatArray, fol
 
 
 def _fit_condition(severities: SeverityArray, probabilities: FloatArray, condition: Condition) -> ConditionBlend:
-    chosen = ~np.ma.getmaskarray(severities) & np.array([finding.condition is condition for finding in FINDINGS])
+    chosen = ~np.ma.getmaskarray(severities) & CONDITION_COLUMNS[condition]
     truth = severities.data[chosen].astype(np.intp)
     said = probabilities[:, chosen]
     weights = np.array(SEVERITY_WEIGHTS)[truth]

@@ -21,7 +21,7 @@ a localiser that is, on synthetic studies."""
 class Schedule:
     """How long and how fast one network is trained: AdamW, linear warm-up, cosine decay, moving average of the weights.
 
-    ``mixed_precision`` is whether forward passes run in bfloat16, which is 2 to 9 times faster and rounds to 3 digits.
+    ``mixed_precision`` is whether forward passes run in bfloat16 on devices that have it: 2 to 9 times faster, rounded to 3 digits.
     """
 
     steps: int = 1000

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lumbargrade.errors import InputError, ModelFileError
-from lumbargrade.grade.context import CONTEXT, CONTEXT_OUTPUT, GRADED_INPUT, READ_INPUT, centred
+from lumbargrade.grade.context import CONTEXT_OUTPUT, GRADED_INPUT, READ_INPUT, centred
 from lumbargrade.grade.recipe import LOGITS_OUTPUT, NETWORK_NAMES, PRESENT_INPUT, RECIPES
 from lumbargrade.grade.site_crops import read_network
 from lumbargrade.models import Network
@@ -20,7 +20,7 @@ from lumbargrade.train.config import Schedule
 from lumbargrade.train.export import export_onnx
 from lumbargrade.train.grader_augment import FramingJitter, frame, vary_appearance
 from lumbargrade.train.grader_samples import GraderSamples
-from lumbargrade.train.loop import fit
+from lumbargrade.train.loop import ALONE_AND_QUIET, Session, fit
 from lumbargrade.train.parallel import Piece, SharedDropout
 from lumbargrade.train.progress import progress_bar
 from lumbargrade.train.start import load_weights
@@ -144,13 +144,10 @@ def train_context(
     heard: Heard,
     schedule: Schedule,
     seed: int,
-    quiet: bool = False,
-    label: str = CONTEXT,
+    session: Session = ALONE_AND_QUIET,
     start: bytes | None = None,
-    notes: Path | None = None,
 ) -> ContextNetwork:
-    """A network trained on what was heard; its weights depend on nothing but the arguments and the number of threads. ``notes`` are as in
-    ``fit``.
+    """A network trained on what was heard; its weights depend on nothing but the arguments and the number of threads.
 
     Raises:
         ModelFileError: ``start``, the file of one to go on from, cannot be trained on.
@@ -158,7 +155,7 @@ def train_context(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = ContextNetwork() if start is None else read_context(start)
-        fit(network, lambda piece: _make_piece(heard, piece), _loss, schedule, seed, label, quiet, notes=notes)
+        fit(network, lambda piece: _make_piece(heard, piece), _loss, schedule, seed, session)
     return network
 
 
@@ -171,7 +168,9 @@ def export_context(network: nn.Module, path: Path, heard: Heard | None = None) -
     generator = torch.Generator().manual_seed(0)
     shape = 2, len(FINDINGS)
     inputs = {READ_INPUT: torch.randn(*shape, len(SEVERITIES), generator=generator), GRADED_INPUT: torch.ones(shape)}
-    compared_on = heard and {READ_INPUT: torch.from_numpy(heard.read[:COMPARED]), GRADED_INPUT: torch.from_numpy(heard.graded[:COMPARED])}
+    compared_on = (
+        [{READ_INPUT: torch.from_numpy(heard.read[:COMPARED]), GRADED_INPUT: torch.from_numpy(heard.graded[:COMPARED])}] if heard else []
+    )
     export_onnx(network, path, inputs, [CONTEXT_OUTPUT], {name: {0: "studies"} for name in (*inputs, CONTEXT_OUTPUT)}, compared_on)
 
 

@@ -75,8 +75,11 @@ class Purpose(Enum):
     CALIBRATION = "calibration"
 
 
-def open_labelled_data(path: Path, purpose: Purpose = Purpose.TRAINING) -> LabelledData:
+def open_labelled_data(path: Path, purpose: Purpose = Purpose.TRAINING, coordinates: Path | None = None) -> LabelledData:
     """Read the tables of a data set and look at its files' names and sizes; no picture is opened.
+
+    Args:
+        coordinates: a file to take instead of the data set's own coordinates, in their format: corrected ones, or another reader's.
 
     Raises:
         InputError: no data set, one of a held-out phantom to train on, a table is missing or unusable, or no labelled study has
@@ -86,25 +89,25 @@ def open_labelled_data(path: Path, purpose: Purpose = Purpose.TRAINING) -> Label
     held_out = held_out_phantom(data_set)
     if held_out is not None and purpose is Purpose.TRAINING:
         raise InputError(f"{path}: made with the phantom configuration {held_out}, which is held out to measure models; train on another")
-    tables = (data_set.labels_path, data_set.coordinates_path, data_set.series_path(Split.TRAIN))
+    tables = (data_set.labels_path, coordinates or data_set.coordinates_path, data_set.series_path(Split.TRAIN))
     for table in tables:
         if not table.is_file():
             raise InputError(f"{table}: no such table; {purpose.value} needs {', '.join(each.name for each in tables)}")
     labels, roles = read_labels(tables[0]), read_series_roles(tables[2])
-    coordinates: dict[int, list[LabelCoordinate]] = defaultdict(list)
+    points: dict[int, list[LabelCoordinate]] = defaultdict(list)
     for point in read_coordinates(tables[1]):
-        coordinates[point.study_id].append(point)
+        points[point.study_id].append(point)
     studies = {
         study_id: LabelledStudy(
             study_id,
             data_set.study_folder(Split.TRAIN, study_id),
             {str(series_id): role for series_id, role in roles.get(study_id, {}).items()},
-            tuple(coordinates[study_id]),
+            tuple(points[study_id]),
             _severities(labels, row),
             data_set.known_truth(study_id),
         )
         for row, study_id in enumerate(labels.study_ids)
-        if study_id in coordinates
+        if study_id in points
     }
     if not studies:
         problem = f"no coordinate of any study of {tables[0].name}"

@@ -1,6 +1,6 @@
-"""Training one condition's network on crops in memory, and its raw logits on crops it has not seen."""
+"""Training one condition's network on crops, and its raw logits on crops it has not seen."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lumbargrade.errors import InputError
-from lumbargrade.grade.recipe import NETWORK_NAMES, RECIPES
+from lumbargrade.grade.recipe import RECIPES
 from lumbargrade.grade.site_crops import reflected_axes
 from lumbargrade.terms import Condition
 from lumbargrade.train.backbone import BUILT_IN, Backbone
@@ -18,9 +18,10 @@ from lumbargrade.train.config import Schedule
 from lumbargrade.train.grader_augment import NO_JITTER, FramingJitter, frame, vary_appearance
 from lumbargrade.train.grader_network import OFFSET_UNIT_MM, DoubleViewGrader, Reading, Scale, build_grader, read_grader
 from lumbargrade.train.grader_samples import GraderSamples
-from lumbargrade.train.loop import fit
-from lumbargrade.train.parallel import ALONE, Piece, World, mean_of
+from lumbargrade.train.loop import ALONE_AND_QUIET, Session, fit
+from lumbargrade.train.parallel import Piece, mean_of
 from lumbargrade.train.start import MEASURED_BATCHES, MEASURING, measuring_normalisation
+from lumbargrade.train.stored_pictures import Pictures
 
 DRAWN_WEIGHTS = torch.tensor([1.0, 2.0, 4.0])
 """How much more often a moderate and a severe sample is drawn than a normal one: the emphasis of the competition's metric."""
@@ -31,7 +32,9 @@ MEASURES_WEIGHT = 0.3
 OFFSETS_WEIGHT = 0.5
 GRADED_WITHIN_MM = 8.0
 """A picture whose site lies farther from its middle teaches no grade."""
-PREDICTED_AT_ONCE = 128
+PREDICTED_AT_ONCE = 64
+WATCHED = 256
+"""Held-out samples that training looks at now and then."""
 
 
 class GraderBatch(NamedTuple):
@@ -58,21 +61,18 @@ def train_grader(
     samples: GraderSamples,
     schedule: Schedule,
     seed: int,
-    quiet: bool = False,
-    label: str | None = None,
-    line: int = 0,
+    session: Session = ALONE_AND_QUIET,
     start: bytes | None = None,
-    notes: Path | None = None,
-    world: World = ALONE,
     backbone: Backbone = BUILT_IN,
+    held_out: GraderSamples | None = None,
 ) -> TrainedGrader:
     """Train the network of a condition; its softmax estimates probabilities at the severities' true frequency.
 
     Rarer severities are drawn more often. Where a sample's label is all that is known, the log of that emphasis is added to the logits
     inside the loss (Menon et al., ICLR 2021), so the logits themselves stay those of patients as they come; where it is known how likely
-    each label was, that is the target, and how often a sample is drawn does not bias it. ``label`` (else the network's name) and ``line``
-    are those of the progress bar; ``start`` is the file of a grader to go on from, None to begin anew; ``notes`` and ``world`` are as in
-    ``fit``; ``backbone`` counts for one that begins anew.
+    each label was, that is the target, and how often a sample is drawn does not bias it. ``start`` is the file
+    of a grader to go on from, None to begin anew; ``backbone`` counts for one that begins anew; of ``held_out`` the metric is shown while
+    the network is trained.
 
     Raises:
         InputError: fewer than two samples, or samples of another condition.
@@ -91,11 +91,11 @@ def train_grader(
                 for step in range(MEASURED_BATCHES):
                     batch = sampler.make(Piece(seed, step, MEASURING, schedule.batch_size))
                     _forward(network, batch.pictures, batch.present)
-        fit(network, sampler.make, _loss, schedule, seed, label or NETWORK_NAMES[condition], quiet, line, notes, world)
+        fit(network, sampler.make, _loss, schedule, seed, session, _worth_on(held_out))
     return TrainedGrader(network, scale)
 
 
-def plain_inputs(samples: GraderSamples, rows: slice) -> list[Tensor]:
+def plain_inputs(samples: GraderSamples, rows: slice | NDArray[np.int64]) -> list[Tensor]:
     """A network's inputs of some samples as they are: neither framed anew nor varied."""
     generator = torch.Generator()
     pictures = [
@@ -103,6 +103,23 @@ def plain_inputs(samples: GraderSamples, rows: slice) -> list[Tensor]:
         for crops, recipe in zip(samples.crops, RECIPES[samples.condition], strict=True)
     ]
     return pictures if len(pictures) == 1 else [*pictures, torch.from_numpy(samples.present[rows]).float()]
+
+
+def _worth_on(held_out: GraderSamples | None) -> Callable[[nn.Module], float] | None:
+    """The competition's metric on some of the held-out samples, of probabilities tilted as they are submitted."""
+    if not held_out:
+        return None
+    rows = np.unique(np.linspace(0, len(held_out) - 1, WATCHED).round().astype(np.int64))
+    severities = held_out.severities[rows]
+
+    def worth(network: nn.Module) -> float:
+        device = next(network.parameters()).device
+        parts = [rows[start : start + PREDICTED_AT_ONCE] for start in range(0, len(rows), PREDICTED_AT_ONCE)]
+        read = [network(*(each.to(device) for each in plain_inputs(held_out, part))) for part in parts]
+        logits = torch.cat([each.logits.float().cpu() for each in read])
+        return float(functional.cross_entropy(logits + DRAWN_WEIGHTS.log(), torch.from_numpy(severities), DRAWN_WEIGHTS))
+
+    return worth
 
 
 def sample_logits(network: nn.Module, samples: GraderSamples) -> NDArray[np.float64]:
@@ -144,7 +161,7 @@ class _PieceMaker:
         return GraderBatch(pictures, offsets, present, self.targets[rows], emphasis, self.measures[rows])
 
 
-def _rows(crops: NDArray[np.uint8], rows: Tensor) -> Tensor:
+def _rows(crops: Pictures, rows: Tensor) -> Tensor:
     return torch.from_numpy(crops[rows.numpy()])
 
 

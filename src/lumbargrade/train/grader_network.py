@@ -6,7 +6,7 @@ what the phantom measures of a finding, as a normal distribution, and where in t
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -254,11 +254,11 @@ def build_grader(condition: Condition, backbone: Backbone = BUILT_IN) -> nn.Modu
 
 
 def export_grader(
-    network: nn.Module, condition: Condition, path: Path, scale: Scale | None, compared_on: Sequence[Tensor] | None = None
+    network: nn.Module, condition: Condition, path: Path, scale: Scale | None, compared_on: Iterable[Sequence[Tensor]] = ()
 ) -> None:
     """Write a condition's network as ONNX with the input and output names that ``grade`` uses; without a scale it estimates no measures.
 
-    ``compared_on`` are the network's inputs on which torch and ONNX Runtime are compared, noise if None.
+    ``compared_on`` are batches of the network's inputs on which torch and ONNX Runtime are compared, beside noise.
 
     Raises:
         ModelFileError: the file does not give torch's outputs.
@@ -273,7 +273,7 @@ def export_grader(
     outputs = [LOGITS_OUTPUT, OFFSET_OUTPUT, *((MEASURES_OUTPUT, SPREAD_OUTPUT) if scale else ())]
     exported = _Measuring(network, scale) if scale else _Grading(network)
     axes = {name: {0: "findings"} for name in (*inputs, *outputs)}
-    export_onnx(exported, path, inputs, outputs, axes, dict(zip(inputs, compared_on, strict=True)) if compared_on else None)
+    export_onnx(exported, path, inputs, outputs, axes, (dict(zip(inputs, batch, strict=True)) for batch in compared_on))
 
 
 def _standardised(pictures: Tensor) -> Tensor:

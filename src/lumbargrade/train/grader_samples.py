@@ -1,4 +1,4 @@
-"""What the graders learn from: wide crops around a reader's own coordinates, kept in memory as bytes."""
+"""What the graders learn from: wide crops of bytes around a reader's own coordinates."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from lumbargrade.grade.slices import NoSlice, SliceChoice, choose_slice
 from lumbargrade.study import Study
 from lumbargrade.terms import FINDING_INDEX, FINDINGS, SEVERITIES, Condition, Finding, Severity
 from lumbargrade.train.landmarks import Landmark, StudyLandmarks
+from lumbargrade.train.stored_pictures import Pictures, join_pictures
 
 TRAINING_SLICES = NETWORK_SLICES + 2
 """One more on each side than the network sees, so that training can miss the slice by one."""
@@ -24,7 +25,7 @@ class GraderSamples:
     """Labelled crops of one condition.
 
     Attributes:
-        crops: per recipe of the condition (n, 7, wide, wide) uint8, 0 where that picture is absent.
+        crops: per recipe of the condition (n, 7, wide, wide) uint8, 0 where that picture is absent; in memory or on disk.
         present: (n, recipes) bool.
         severities: (n,) int64, the value of ``Severity``.
         targets: (n, 3) float32, how likely a reader gives each severity: known of synthetic patients, else 1 for the label.
@@ -36,7 +37,7 @@ class GraderSamples:
     """
 
     condition: Condition
-    crops: tuple[NDArray[np.uint8], ...]
+    crops: tuple[Pictures, ...]
     present: NDArray[np.bool_]
     severities: NDArray[np.int64]
     targets: NDArray[np.float32]
@@ -44,8 +45,8 @@ class GraderSamples:
     finding_indices: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        arrays = (*self.crops, self.present, self.severities, self.targets, self.measures, self.finding_indices)
-        lengths = {len(array) for array in arrays}
+        columns = (*self.crops, self.present, self.severities, self.targets, self.measures, self.finding_indices)
+        lengths = {len(column) for column in columns}
         if len(lengths) != 1 or len(self.crops) != len(RECIPES[self.condition]):
             raise ValueError(f"{self.condition.value}: samples need equally long arrays, one of crops per recipe")
 
@@ -55,7 +56,7 @@ class GraderSamples:
     @classmethod
     def joined(cls, parts: Sequence["GraderSamples"]) -> "GraderSamples":
         """The samples of several studies, in order."""
-        crops = tuple(np.concatenate(arrays) for arrays in zip(*(part.crops for part in parts), strict=True))
+        crops = tuple(join_pictures(each) for each in zip(*(part.crops for part in parts), strict=True))
         return cls(
             parts[0].condition,
             crops,

@@ -1,8 +1,8 @@
 """What a member says about studies it was not trained on, by the very path that the product takes: locate, crop, ONNX Runtime."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from lumbargrade.errors import InputError
 from lumbargrade.grade import USUAL, read_sites, sites_from_locations, sites_from_points
 from lumbargrade.localise import LOCALISER, locate_levels
 from lumbargrade.models import Network
+from lumbargrade.pipeline import StudyFailure, attempt
 from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.terms import FINDINGS, SeriesRole
 from lumbargrade.train.data_set import LabelledStudy, read_labelled_study
@@ -118,8 +119,8 @@ def _predict(task: _Task) -> list[HeldOutStudies]:
     networks = {name: Network(name, path.read_bytes(), task.threads) for name, path in task.network_files.items()}
     found = []
     for study in task.studies:
-        with suppress(InputError):
-            found.append(_predict_study(study, networks))
+        outcome = attempt(str(study.study_id), partial(_predict_study, study, networks))
+        found += [] if isinstance(outcome, StudyFailure) else [outcome]
     return found
 
 

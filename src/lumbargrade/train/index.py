@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from lumbargrade.competition.truth import read_finding_truths, read_spine_truth
 from lumbargrade.errors import InputError
+from lumbargrade.pipeline import StudyFailure, attempt
 from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.study import Study
 from lumbargrade.train.data_set import LabelledStudy, read_labelled_study
@@ -42,20 +44,18 @@ def index_studies(studies: Sequence[LabelledStudy], cache: StudyCache, workers: 
 
 
 def _prepare(task: _Task) -> LeftOut | None:
-    labelled = task.study
-    try:
-        study, landmarks = read_labelled_study(labelled)
-    except InputError as error:
-        return LeftOut(labelled.study_id, str(error).removeprefix(f"{labelled.folder}: ").removeprefix(f"{labelled.study_id}: "))
+    study_id = task.study.study_id
+    outcome = attempt(str(study_id), partial(_prepare_study, task.study, task.cache))
+    return LeftOut(study_id, outcome.reason.removeprefix(f"{task.study.folder}: ")) if isinstance(outcome, StudyFailure) else None
+
+
+def _prepare_study(labelled: LabelledStudy, cache: StudyCache) -> None:
+    study, landmarks = read_labelled_study(labelled)
     if not landmarks:
-        return LeftOut(labelled.study_id, f"none of its {len(labelled.coordinates)} coordinates lies in a usable picture")
-    try:
-        marks = marks_of_truth(read_spine_truth(labelled.truth)) if labelled.truth else marks_of_labels(landmarks)
-        truth = read_finding_truths(labelled.truth) if labelled.truth else {}
-    except InputError as error:
-        return LeftOut(labelled.study_id, str(error))
-    task.cache.write(labelled.study_id, _localiser_sample(study, marks), grader_samples(study, landmarks, labelled.severities, truth))
-    return None
+        raise InputError(f"none of its {len(labelled.coordinates)} coordinates lies in a usable picture")
+    marks = marks_of_truth(read_spine_truth(labelled.truth)) if labelled.truth else marks_of_labels(landmarks)
+    truth = read_finding_truths(labelled.truth) if labelled.truth else {}
+    cache.write(labelled.study_id, _localiser_sample(study, marks), grader_samples(study, landmarks, labelled.severities, truth))
 
 
 def _localiser_sample(study: Study, marks: SpineMarks) -> LocaliserSample | None:

@@ -22,7 +22,7 @@ from lumbargrade.side_by_side import run_side_by_side
 from lumbargrade.train.config import Schedule
 from lumbargrade.train.data_set import LabelledStudy, read_labelled_study
 from lumbargrade.train.export import export_onnx
-from lumbargrade.train.loop import fit
+from lumbargrade.train.loop import Session, fit
 from lumbargrade.train.parallel import Piece, SharedDropout
 from lumbargrade.train.progress import progress_bar
 
@@ -94,7 +94,7 @@ def train_junction(junctions: Junctions, schedule: Schedule, seed: int, quiet: b
     """A network trained on the patches; its weights depend on nothing but the arguments and the number of threads."""
     torch.manual_seed(seed)
     network = JunctionNetwork()
-    fit(network, lambda piece: _make_piece(junctions, piece), _loss, schedule, seed, label, quiet)
+    fit(network, lambda piece: _make_piece(junctions, piece), _loss, schedule, seed, Session(label, quiet))
     return network
 
 

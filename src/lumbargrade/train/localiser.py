@@ -1,7 +1,6 @@
 """Training of the localiser: augmented crops of sagittal slices, and heat-maps of the labelled points as targets."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +16,8 @@ from lumbargrade.train.augment import CropShape, photometric, sampling_positions
 from lumbargrade.train.config import Schedule
 from lumbargrade.train.localiser_network import LocaliserNetwork, read_localiser
 from lumbargrade.train.localiser_samples import SOURCE_MM, WHITE, LocaliserSample, prepare_localiser_study
-from lumbargrade.train.loop import fit
-from lumbargrade.train.parallel import ALONE, Piece, World, mean_of
+from lumbargrade.train.loop import ALONE_AND_QUIET, Session, fit
+from lumbargrade.train.parallel import Piece, mean_of
 from lumbargrade.train.spine_marks import FINDING_SITES, REGION_CHANNELS, SITE_CHANNELS
 from lumbargrade.train.start import MEASURED_BATCHES, MEASURING, measuring_normalisation
 
@@ -45,6 +44,9 @@ TRANSITIONAL_SIGMA_MM = 15.0
 """Through-plane: lateral slices show the broad processes of a transitional vertebra."""
 WHOLE_BODY_MM, NO_BODY_MM = 14.0, 26.0
 """Slices nearer to the vertebrae's middle show areas as they are there, slices farther off none; between, areas are not taught."""
+
+WATCHING, WATCHED_BATCHES = 1001, 4
+"""The place of the pieces of held-out slices that training looks at now and then, which no piece of a training has; and how many."""
 
 _LEVELS = len(LEVELS)
 _IS_FORAMEN = np.isin(SITE_CHANNELS, range(FORAMEN_CHANNELS.start, FORAMEN_CHANNELS.stop))
@@ -77,18 +79,14 @@ def train_localiser(
     samples: Sequence[LocaliserSample],
     schedule: Schedule,
     seed: int,
-    quiet: bool = False,
+    session: Session = ALONE_AND_QUIET,
     crop: CropShape | None = None,
-    label: str = "localiser",
-    line: int = 0,
     start: bytes | None = None,
-    notes: Path | None = None,
-    world: World = ALONE,
+    held_out: Sequence[LocaliserSample] = (),
 ) -> nn.Module:
     """A network trained on the samples; its weights depend on nothing but the arguments and the number of threads.
 
-    ``label`` and ``line`` are those of the progress bar; ``start`` is the file of a localiser to go on from, None to begin anew; ``notes``
-    and ``world`` are as in ``fit``.
+    ``start`` is the file of a localiser to go on from, None to begin anew; of ``held_out`` the loss is shown while the network is trained.
 
     Raises:
         ValueError: no samples.
@@ -99,17 +97,22 @@ def train_localiser(
     shape = crop or CropShape()
     torch.manual_seed(seed)
 
-    def make(piece: Piece) -> Batch:
+    def make(piece: Piece, drawn_from: Sequence[LocaliserSample] = samples) -> Batch:
         with torch.random.fork_rng():
             torch.manual_seed(piece.torch_seed())
-            return make_batch(samples, piece.samples, shape, piece.random())
+            return make_batch(drawn_from, piece.samples, shape, piece.random())
+
+    def worth(network: nn.Module) -> float:
+        device = next(network.parameters()).device
+        batches = [make(Piece(seed, step, WATCHING, schedule.batch_size), held_out) for step in range(WATCHED_BATCHES)]
+        return sum(float(localiser_loss(network, Batch(*(each.to(device) for each in batch)))) for batch in batches) / len(batches)
 
     network = LocaliserNetwork() if start is None else read_localiser(start)
     if start is not None:
         with measuring_normalisation(network):
             for step in range(MEASURED_BATCHES):
                 network(make(Piece(seed, step, MEASURING, schedule.batch_size)).inputs)
-    fit(network, make, localiser_loss, schedule, seed, label, quiet, line, notes, world)
+    fit(network, make, localiser_loss, schedule, seed, session, worth if held_out else None)
     return network
 
 

@@ -1,7 +1,6 @@
 """What the localiser learns from: a study's prepared sagittal slices with the marks as each slice sees them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from lumbargrade.localise.prepare import PreparedStack, prepare_stack
 from lumbargrade.study import Study
 from lumbargrade.terms import SeriesRole
 from lumbargrade.train.spine_marks import FINDING_SITES, REGIONS, SpineMarks
+from lumbargrade.train.stored_pictures import Pictures
 
 SOURCE_MM = 1.3
 """Pixel of stored slices: finer than the network's, so that crops can be zoomed into."""
@@ -24,7 +24,7 @@ class LocaliserSample:
     """The sagittal slices of one study.
 
     Attributes:
-        slices: (n, rows, columns) uint8, on a 1.3 mm grid, padded below and to the right with 0.
+        slices: (n, rows, columns) uint8, on a 1.3 mm grid, padded below and to the right with 0; in memory or on disk.
         points_px: (n, 40, 2) float32 position (column, row) of each site of ``SITE_CHANNELS``, projected onto each slice.
         distances_mm: (n, 40) float32 distance of each site from each slice, positive where the site lies to the patient's left of it.
         labelled: (40,) bool; the other sites' points are 0 and mean nothing.
@@ -33,7 +33,7 @@ class LocaliserSample:
         complete: (19,) bool, as in ``SpineMarks``.
     """
 
-    slices: NDArray[np.uint8]
+    slices: Pictures
     points_px: NDArray[np.float32]
     distances_mm: NDArray[np.float32]
     labelled: NDArray[np.bool_]
@@ -65,16 +65,6 @@ def prepare_localiser_study(study: Study, marks: SpineMarks) -> LocaliserSample:
     points, distances, corners, region_distances = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     slices = np.concatenate([_as_bytes(stack.pixels, (int(shape[0]), int(shape[1]))) for _, stack in stacks])
     return LocaliserSample(slices, points, distances, labelled, corners, region_distances, marks.complete)
-
-
-def sample_to_arrays(sample: LocaliserSample) -> dict[str, NDArray[np.generic]]:
-    """The sample as named arrays, for ``numpy.savez``."""
-    return {field.name: getattr(sample, field.name) for field in fields(sample)}
-
-
-def sample_from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> LocaliserSample:
-    """The way back from ``sample_to_arrays``; takes an opened ``.npz`` as well."""
-    return LocaliserSample(**{field.name: np.asarray(arrays[field.name]) for field in fields(LocaliserSample)})
 
 
 def _seen(stack: PreparedStack, marks: SpineMarks, labelled: NDArray[np.bool_], moved_mm: FloatArray) -> tuple[NDArray[np.float32], ...]:

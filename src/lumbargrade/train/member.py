@@ -17,12 +17,12 @@ from lumbargrade.train.backbone import Backbone
 from lumbargrade.train.config import NETWORKS, Schedule, TrainConfig
 from lumbargrade.train.context import export_context, hear_studies, train_context
 from lumbargrade.train.data_set import LabelledStudy
-from lumbargrade.train.grader import plain_inputs, train_grader
+from lumbargrade.train.grader import PREDICTED_AT_ONCE, plain_inputs, train_grader
 from lumbargrade.train.grader_network import export_grader
 from lumbargrade.train.junction import export_junction, read_junctions, train_junction
 from lumbargrade.train.localiser import train_localiser
 from lumbargrade.train.localiser_network import export_localiser
-from lumbargrade.train.loop import state_path
+from lumbargrade.train.loop import Session
 from lumbargrade.train.parallel import ALONE, World
 from lumbargrade.train.study_cache import StudyCache
 
@@ -47,19 +47,16 @@ class MemberPlan:
 @dataclass(frozen=True, slots=True)
 class _NetworkTask:
     name: str
-    label: str
     schedule: Schedule
     seed: int
     cache: StudyCache
     study_ids: tuple[int, ...]
+    held_out: tuple[int, ...]
     path: Path
-    line: int
-    quiet: bool
     threads: int
     start: bytes | None
-    notes: Path
-    world: World
     backbone: Backbone
+    session: Session
 
 
 def cores(config: TrainConfig) -> int:
@@ -98,19 +95,22 @@ def train_members(
     tasks = [
         _NetworkTask(
             name,
-            _label(name, member, members),
             _schedule(config, name, start),
             member.seed,
             cache,
             member.training,
+            member.held_out,
             weights / member.files[name],
-            NETWORKS.index(name) if at_once > 1 else 0,
-            quiet,
             max(1, cores(config) // (at_once * world.on_this_machine)),
             start.get(name),
-            notes / Path(member.files[name]).stem,
-            world,
             config.reader,
+            Session(
+                _label(name, member, members),
+                quiet,
+                NETWORKS.index(name) if at_once > 1 else 0,
+                notes / Path(member.files[name]).stem,
+                world,
+            ),
         )
         for member, name in missing
     ]
@@ -123,10 +123,10 @@ def train_members(
         label = _label(CONTEXT, member, members)
         files = {name: weights / member.files[name] for name in NETWORK_NAMES.values()}
         heard = hear_studies(files, cache, member.training, member.seed, f"{label}: studies", cores(config), quiet)
-        own_notes = notes / Path(member.files[CONTEXT]).stem
-        context = train_context(heard, _schedule(config, CONTEXT, start), member.seed, quiet, label, start.get(CONTEXT), own_notes)
+        session = Session(label, quiet, notes=notes / Path(member.files[CONTEXT]).stem)
+        context = train_context(heard, _schedule(config, CONTEXT, start), member.seed, session, start.get(CONTEXT))
         export_context(context, weights / member.files[CONTEXT], heard)
-        state_path(own_notes).unlink(missing_ok=True)
+        session.remove_state()
     for member in (member for member, name in absent if name == JUNCTION):
         known = [studies[study_id] for study_id in member.training]
         label = _label(JUNCTION, member, members)
@@ -147,19 +147,17 @@ def _label(name: str, member: MemberPlan, members: Sequence[MemberPlan]) -> str:
 def _train_network(task: _NetworkTask) -> None:
     torch.set_num_threads(task.threads)
     if task.name == LOCALISER:
-        slices = task.cache.localiser_samples(task.study_ids)
-        network = train_localiser(
-            slices, task.schedule, task.seed, task.quiet, None, task.label, task.line, task.start, task.notes, task.world
-        )
-        if task.world.is_first:
+        slices, held_out_slices = (task.cache.localiser_samples(ids) for ids in (task.study_ids, task.held_out))
+        network = train_localiser(slices, task.schedule, task.seed, task.session, start=task.start, held_out=held_out_slices)
+        if task.session.world.is_first:
             export_localiser(network, task.path)
     else:
         condition: Condition = _CONDITIONS[task.name]
-        crops = task.cache.grader_samples(condition, task.study_ids)
-        trained = train_grader(
-            condition, crops, task.schedule, task.seed, task.quiet, task.label, task.line, task.start, task.notes, task.world, task.backbone
-        )
-        if task.world.is_first:
-            export_grader(trained.network, condition, task.path, trained.scale, plain_inputs(crops, slice(COMPARED)))
-    task.world.wait()
-    state_path(task.notes).unlink(missing_ok=True)
+        crops, held_out_crops = (task.cache.grader_samples(condition, ids) for ids in (task.study_ids, task.held_out))
+        trained = train_grader(condition, crops, task.schedule, task.seed, task.session, task.start, task.backbone, held_out_crops)
+        if task.session.world.is_first:
+            starts = range(0, min(COMPARED, len(crops)), PREDICTED_AT_ONCE)
+            batches = (plain_inputs(crops, slice(start, start + PREDICTED_AT_ONCE)) for start in starts)
+            export_grader(trained.network, condition, task.path, trained.scale, batches)
+    task.session.world.wait()
+    task.session.remove_state()

@@ -5,25 +5,23 @@ from typing import Any
 
 import numpy as np
 
-from lumbargrade.competition import COLUMN_PRIOR, StudyLabels, SubmissionScores, tilt
+from lumbargrade.competition import COLUMN_PRIOR, CONDITION_COLUMNS, StudyLabels, SubmissionScores, tilt
 from lumbargrade.errors import TableError
 from lumbargrade.evaluate import LEAST_CONSTANT, Score, best_constant_score, score
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.grade import Calibration
-from lumbargrade.terms import FINDINGS, Condition
+from lumbargrade.terms import Condition
 from lumbargrade.train.calibrate import fit_calibrations
 from lumbargrade.train.held_out import HeldOutStudies
 
 FAR_MM = 8.0
 """Beyond a quarter of the distance between levels, a site's crop may show another structure."""
 
-_COLUMNS = {condition: np.array([finding.condition is condition for finding in FINDINGS]) for condition in Condition}
-
 
 def fit_on(parts: Sequence[tuple[HeldOutStudies, StudyLabels]]) -> dict[str, dict[str, float]]:
     """Each condition's calibration, from all its labelled and graded findings; labels are those of the same studies in order."""
     samples = {}
-    for condition, columns in _COLUMNS.items():
+    for condition, columns in CONDITION_COLUMNS.items():
         logits, openness, severities = [], [], []
         for found, labels in parts:
             chosen = ~np.ma.getmaskarray(found.logits)[..., 0] & ~np.ma.getmaskarray(labels.severities) & columns
@@ -38,7 +36,7 @@ def tilted_scores(held_out: HeldOutStudies, calibrations: dict[str, dict[str, fl
     """The submission for the studies; findings that could not be graded get the competition's frequencies."""
     probabilities: FloatArray = np.tile(COLUMN_PRIOR, (len(held_out.study_ids), 1, 1))
     graded = ~np.ma.getmaskarray(held_out.logits)[..., 0]
-    for condition, columns in _COLUMNS.items():
+    for condition, columns in CONDITION_COLUMNS.items():
         chosen = graded & columns
         calibration = Calibration.from_parameters(calibrations[condition.value])
         probabilities[chosen] = calibration.probability_array(held_out.logits.data[chosen], held_out.openness[chosen])
@@ -77,7 +75,7 @@ def _parts(found: Score) -> dict[str, float]:
 def _localisation(held_out: HeldOutStudies) -> dict[str, dict[str, float | int | None]]:
     """Per condition, over the sites that a reader marked; a site that was not found counts as far."""
     summary: dict[str, dict[str, float | int | None]] = {}
-    for condition, columns in _COLUMNS.items():
+    for condition, columns in CONDITION_COLUMNS.items():
         marked = int((held_out.has_coordinate & columns).sum())
         errors = held_out.errors_mm[:, columns].compressed()
         far = int((errors > FAR_MM).sum()) + marked - len(errors)

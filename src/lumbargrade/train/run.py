@@ -9,6 +9,7 @@ A stage whose product is there is not repeated, so an interrupted run goes on wh
     training/                   the losses of each network; while it is trained, its state
     held_out/fold-<k>.npz       logits and localisation errors of each fold's held-out studies; of those to calibrate on, where given
     oof.csv  run.json           the held-out predictions; everything about the run
+    doubtful_labels.csv         labels that the held-out predictions find unlikely
     report.html                 the same for people, with the losses
 """
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from lumbargrade import __version__
 from lumbargrade.competition import StudyLabels, hold_out_sets, write_out_of_fold
+from lumbargrade.competition.table import write_table
 from lumbargrade.errors import InputError, UsageError
 from lumbargrade.grade.context import CONTEXT
 from lumbargrade.grade.recipe import NETWORK_NAMES
@@ -30,6 +32,7 @@ from lumbargrade.models import write_manifest
 from lumbargrade.models.bundle import RUN_WEIGHTS
 from lumbargrade.train.config import NETWORKS, TrainConfig
 from lumbargrade.train.data_set import LabelledData, LabelledStudy, Purpose, open_labelled_data
+from lumbargrade.train.doubtful import DoubtfulLabel, doubtful_labels
 from lumbargrade.train.held_out import HeldOutStudies, predict_held_out
 from lumbargrade.train.index import LeftOut, index_studies
 from lumbargrade.train.loop import training_device
@@ -60,6 +63,7 @@ class RunOptions:
         models: where networks that are not trained are taken from; None for the model that ships.
         start_from: a model whose networks are trained on; None for the model that ships. A configuration may have them begin anew.
         calibrate_on: data sets whose studies the calibration is fitted on, instead of those that were held out.
+        coordinates: a file of coordinates to take instead of the data set's own.
     """
 
     folds: int = 5
@@ -68,6 +72,7 @@ class RunOptions:
     models: Path | None = None
     start_from: Path | None = None
     calibrate_on: tuple[Path, ...] = ()
+    coordinates: Path | None = None
     quiet: bool = False
 
 
@@ -85,7 +90,8 @@ def train_run(
     """
     world = open_world()
     try:
-        data, taken = open_labelled_data(data_dir), TakenNetworks.read(options.models, config, options.start_from)
+        data = open_labelled_data(data_dir, coordinates=options.coordinates)
+        taken = TakenNetworks.read(options.models, config, options.start_from)
         if not world.is_first:
             _follow(data, run_dir, config, options, taken, world)
             return None
@@ -234,7 +240,7 @@ def _predicted(
 
 def _warn_of_unread(asked: Iterable[int], found: Iterable[HeldOutStudies], purpose: str, warn: Callable[[str], None]) -> None:
     for study_id in sorted(set(asked) - {study_id for each in found for study_id in each.study_ids.tolist()}):
-        warn(f"study {study_id} is left out of {purpose}: it cannot be read")
+        warn(f"study {study_id} is left out of {purpose}: it cannot be read or graded")
 
 
 def _conclude(
@@ -261,7 +267,10 @@ def _conclude(
     write_manifest(weights, f"lumbargrade-{config.name}", f"{__version__}+{data.fingerprint[:8]}", contents)
     fold_of = {study_id: member.fold for member in members for study_id in member.held_out}
     folds = np.array([fold_of[study_id] for study_id in labels.study_ids])
-    write_out_of_fold(run_dir / "oof.csv", tilted_scores(held_out, calibrations), folds)
+    predicted = tilted_scores(held_out, calibrations)
+    write_out_of_fold(run_dir / "oof.csv", predicted, folds)
+    doubtful = doubtful_labels(labels, predicted, ~np.ma.getmaskarray(held_out.logits)[..., 0], folds)
+    write_table(run_dir / "doubtful_labels.csv", DoubtfulLabel._fields, doubtful)
     at_once = max(1, min(options.workers, len(members) * len(config.networks), MOST_AT_ONCE))
     record = {
         "schema": SCHEMA,
@@ -288,7 +297,7 @@ def _conclude(
         "taken": taken.as_record(),
     }
     write_json(run_dir / "run.json", record)
-    write_run_page(run_dir, run_dir / NOTES, record)
+    write_run_page(run_dir, run_dir / NOTES, record, doubtful)
     return record
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lumbargrade import __version__
-from lumbargrade.competition import Split, StudyLabels, open_data_set, read_labels
+from lumbargrade.competition import CONDITION_COLUMNS, Split, StudyLabels, open_data_set, read_labels
 from lumbargrade.errors import InputError, UsageError
 from lumbargrade.evaluate import Rows, estimate
 from lumbargrade.geometry.affine import FloatArray
@@ -15,7 +15,7 @@ from lumbargrade.grade import Calibration
 from lumbargrade.models import ModelBundle, load_bundle, write_manifest
 from lumbargrade.models.bundle import RUN_WEIGHTS
 from lumbargrade.prediction import predict_studies, study_requests
-from lumbargrade.terms import FINDINGS, Condition
+from lumbargrade.terms import Condition
 from lumbargrade.train.calibrate import fit_calibration
 from lumbargrade.train.progress import progress_bar
 from lumbargrade.train.record import write_json
@@ -77,7 +77,7 @@ def calibrate_run(
 
 def _refit(condition: Condition, labels: StudyLabels, probabilities: FloatArray) -> tuple[Calibration, dict[str, Any]]:
     """What to apply to the model's probabilities of a condition, and what that is worth."""
-    columns = np.array([finding.condition is condition for finding in FINDINGS])
+    columns = CONDITION_COLUMNS[condition]
     studies, found = np.nonzero(~np.ma.getmaskarray(labels.severities) & columns)
     truth, given = labels.severities.data[studies, found].astype(np.int64), probabilities[studies, found]
     logits = np.log(np.maximum(given, LEAST_PROBABILITY))

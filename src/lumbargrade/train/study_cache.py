@@ -1,11 +1,17 @@
-"""The folder of prepared studies: one compressed file of bytes each, so that training opens no DICOM and may run again and again."""
+"""The folder of prepared studies, so that training opens no DICOM and may run again and again.
+
+A study is two files: ``<study_id>.pictures`` are the bytes of its pictures, one array after the other, and ``<study_id>.npz`` says what and
+where they are, and what is known of them. Pictures are read when they are drawn, the rest is held in memory.
+"""
 
 import json
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +21,11 @@ from lumbargrade.grade.recipe import NETWORK_NAMES, RECIPES
 from lumbargrade.localise import LOCALISER
 from lumbargrade.terms import Condition
 from lumbargrade.train.grader_samples import GraderSamples
-from lumbargrade.train.localiser_samples import LocaliserSample, sample_from_arrays, sample_to_arrays
+from lumbargrade.train.localiser_samples import LocaliserSample
+from lumbargrade.train.stored_pictures import Pictures, StoredPictures
 
 MARK = "cache.json"
-SCHEMA = "lumbargrade/cache/5"
+SCHEMA = "lumbargrade/cache/6"
 """Counted up whenever preparation changes, so that no run learns from what an older version prepared."""
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -26,7 +33,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True, slots=True)
 class StudyCache:
-    """Prepared studies by id. A study's file is there whole or not at all."""
+    """Prepared studies by id. A study is there if the file that ``path`` names is, which is written last."""
 
     folder: Path
 
@@ -35,22 +42,29 @@ class StudyCache:
 
     def write(self, study_id: int, localiser: LocaliserSample | None, graders: Mapping[Condition, GraderSamples]) -> None:
         """Store one study; ``localiser`` is None where no sagittal slice can teach."""
-        arrays: Arrays = {}
+        known: Arrays = {}
+        pictures: dict[str, Pictures] = {}
         if localiser is not None:
-            arrays |= {f"localiser_{name}": array for name, array in sample_to_arrays(localiser).items()}
+            known |= {f"{LOCALISER}_{field.name}": getattr(localiser, field.name) for field in fields(localiser) if field.name != "slices"}
+            pictures[f"{LOCALISER}_slices"] = localiser.slices
         for condition, samples in graders.items():
-            arrays |= {f"{NETWORK_NAMES[condition]}_{name}": array for name, array in _grader_arrays(samples).items()}
-        partial = self.path(study_id).with_suffix(f".npz.{os.getpid()}.partial")  # two runs may share the cache
-        with partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        partial.replace(self.path(study_id))
+            name = NETWORK_NAMES[condition]
+            known |= {f"{name}_{key}": array for key, array in _grader_arrays(samples).items()}
+            crops = zip(RECIPES[condition], samples.crops, strict=True)
+            pictures |= {f"{name}_crops_{recipe.input_name}": array for recipe, array in crops}
+        with self._whole(self._pictures_path(study_id)) as file:
+            for name, array in pictures.items():
+                known[name] = np.array([file.tell(), *np.shape(array[:])])
+                file.write(np.ascontiguousarray(array[:], np.uint8).tobytes())
+        with self._whole(self.path(study_id)) as file:
+            np.savez_compressed(file, allow_pickle=False, **known)
 
     def localiser_samples(self, study_ids: Iterable[int]) -> list[LocaliserSample]:
-        """The sagittal slices of the studies that have any; about 3 MB a study in memory."""
+        """The sagittal slices of the studies that have any; about 50 KB a study in memory."""
         return [sample for study_id in study_ids if (sample := self._localiser_sample(study_id)) is not None]
 
     def grader_samples(self, condition: Condition, study_ids: Iterable[int]) -> GraderSamples:
-        """The labelled crops of one condition; about 0.7 MB a study in memory."""
+        """The labelled crops of one condition."""
         return GraderSamples.joined([self._grader_samples(condition, study_id) for study_id in study_ids])
 
     def lacking(self, study_ids: Iterable[int], networks: Collection[str]) -> dict[str, str]:
@@ -67,12 +81,12 @@ class StudyCache:
         return {name: reason for name, reason in found.items() if name in networks}
 
     def _localiser_sample(self, study_id: int) -> LocaliserSample | None:
-        arrays = self._arrays(study_id, "localiser_")
-        return sample_from_arrays(arrays) if arrays else None
+        arrays: dict[str, Any] = {**self._arrays(study_id, f"{LOCALISER}_")}
+        return LocaliserSample(slices=self._pictures(study_id, arrays.pop("slices")), **arrays) if arrays else None
 
     def _grader_samples(self, condition: Condition, study_id: int) -> GraderSamples:
         arrays = self._arrays(study_id, f"{NETWORK_NAMES[condition]}_")
-        crops = tuple(np.asarray(arrays[f"crops_{recipe.input_name}"], np.uint8) for recipe in RECIPES[condition])
+        crops = tuple(self._pictures(study_id, arrays[f"crops_{recipe.input_name}"]) for recipe in RECIPES[condition])
         return GraderSamples(
             condition,
             crops,
@@ -82,6 +96,21 @@ class StudyCache:
             np.asarray(arrays["measures"], np.float32),
             np.asarray(arrays["finding_indices"], np.int64),
         )
+
+    def _pictures_path(self, study_id: int) -> Path:
+        return self.folder / f"{study_id}.pictures"
+
+    def _pictures(self, study_id: int, place: NDArray[np.generic]) -> StoredPictures:
+        offset, *shape = np.asarray(place, np.int64).tolist()
+        return StoredPictures.in_file(self._pictures_path(study_id), offset, shape)
+
+    @contextmanager
+    def _whole(self, path: Path) -> Iterator[BinaryIO]:
+        """A file that takes its place once all is written."""
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # two runs may share the cache
+        with partial.open("wb") as file:
+            yield file
+        partial.replace(path)
 
     def _arrays(self, study_id: int, prefix: str) -> Arrays:
         with np.load(self.path(study_id), allow_pickle=False) as stored:
@@ -108,7 +137,6 @@ def open_cache(folder: Path, fingerprint: str) -> StudyCache:
 
 
 def _grader_arrays(samples: GraderSamples) -> Arrays:
-    crops = {f"crops_{recipe.input_name}": array for recipe, array in zip(RECIPES[samples.condition], samples.crops, strict=True)}
     known = {"targets": samples.targets, "measures": samples.measures}
     small = {"severities": samples.severities.astype(np.uint8), "finding_indices": samples.finding_indices.astype(np.uint8)}
-    return {**crops, "present": samples.present, **known, **small}
+    return {"present": samples.present, **known, **small}
