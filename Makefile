@@ -22,11 +22,12 @@ demo: $(BASE) ## make a synthetic study, grade it, say where the report is
 test: check ## what continuous integration runs: the static checks, then the tests; TESTS=tests/grade runs a part
 	$(BIN)/python -m pytest -rs $(TESTS)
 
-check: $(ALL) ## the static checks alone: ruff, mypy, import rules
+check: $(ALL) ## the static checks alone: ruff, mypy, import rules, known vulnerabilities of what is pinned
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python validation/audit.py
 
 format: $(ALL) ## mend what ruff can mend
 	$(BIN)/ruff check --fix .

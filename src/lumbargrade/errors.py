@@ -7,6 +7,7 @@
     |-- InputError                      3      the input cannot be used
     |   |-- DicomError                         ... as DICOM
     |   `-- TableError                         ... as one of the competition's tables
+    |-- OutputError                     3      results cannot be written
     `-- ModelFileError                  5      a model file is missing or does not match its sha256
 
 A message is one line: where, what was found, what is needed, what to do. It never holds a patient's name or birth date.
@@ -37,6 +38,12 @@ class DicomError(InputError):
 
 class TableError(InputError):
     """A table of the competition's layout cannot be used."""
+
+
+class OutputError(LumbarGradeError):
+    """Results cannot be written: the disk is full, or not for writing."""
+
+    exit_code = 3
 
 
 class ModelFileError(LumbarGradeError):

@@ -58,16 +58,23 @@ class Pipeline:
         return cls(load_bundle(folder, threads))
 
     def grade_source(
-        self, source: StudySource, roles: Mapping[str, SeriesRole] | None = None, *, shift: int = 0, explain: bool = False
+        self,
+        source: StudySource,
+        roles: Mapping[str, SeriesRole] | None = None,
+        *,
+        shift: int = 0,
+        explain: bool = False,
+        with_identifiers: bool = False,
     ) -> GradedStudy:
-        """Read a study that ``find_studies`` found, and grade it; ``roles`` as in ``read_study``, the rest as in ``grade``.
+        """Read a study that ``find_studies`` found, and grade it; ``roles`` and ``with_identifiers`` as in ``read_study``, the rest as in
+        ``grade``.
 
         Raises:
             DicomError: nothing usable in it.
             ModelFileError: the model lacks a part.
         """
         start = time.perf_counter()
-        study = read_study(source, roles)
+        study = read_study(source, roles, with_identifiers=with_identifiers)
         return GradedStudy(study, self.grade(study, shift=shift, explain=explain), time.perf_counter() - start)
 
     def locate(self, study: Study, *, shift: int = 0) -> Localisation:

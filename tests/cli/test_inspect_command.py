@@ -22,7 +22,10 @@ def sagittal(folder: str, timing: SeriesTiming) -> Series:
     column, row = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, -1.0])
     instances = [
         Instance(
-            f"1.2.{n}", n, SliceAffine(np.array([-9.0 + 4.5 * n, -80.0, 60.0]), column, row, 0.6, 0.7), np.full((40, 50), 9, np.float32)
+            f"1.2.{n}",
+            n,
+            SliceAffine(np.array([-9.0 + 4.5 * n, -80.0, 60.0]), column, row, 0.6, 0.7),
+            np.full((40, 50), timing.echo_time_ms, np.float32),
         )
         for n in range(1, 6)
     ]
@@ -39,10 +42,16 @@ def study(tmp_path: Path) -> Path:
 def test_the_table_names_series_roles_reasons_and_problems(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(study)]) == 0
     output = capsys.readouterr().out
-    assert "t1      sagittal_t1  1 of 1  sagittal  5       4.50 mm  40x50   0.70x0.60 mm" in output
+    assert "series 1  sagittal_t1  1 of 1  sagittal  5       4.50 mm  40x50   0.70x0.60 mm" in output
     assert "sagittal_t2: sagittal by orientation; T2: TE 105 ms, TR 3200 ms" in output
     assert "(no_axial_t2)" in output
     assert "PHANTOM" not in output
+
+
+def test_folders_of_series_are_named_on_request_alone(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exports name them after patients."""
+    assert main(["inspect", str(study), "--include-identifiers"]) == 0
+    assert "t1      sagittal_t1  1 of 1  sagittal  5       4.50 mm  40x50   0.70x0.60 mm" in capsys.readouterr().out
 
 
 def test_json_has_the_fields_of_the_result(study: Path, capsys: pytest.CaptureFixture[str]) -> None:

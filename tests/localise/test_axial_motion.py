@@ -1,5 +1,7 @@
 """A patient who moves between series is found out from the pictures alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -92,6 +94,28 @@ def test_without_a_sagittal_t2_or_levels_nothing_is_said() -> None:
     moved = axial(np.array([3.0, 0, 0]))
     assert axial_motion(Study("1", "s", (sagittal(SeriesRole.SAGITTAL_T1), moved)), locations()) == ({}, ())
     assert axial_motion(Study("1", "s", (sagittal(), moved)), []) == ({}, ())
+
+
+@pytest.mark.parametrize("odd_first", [True, False])
+def test_a_slice_of_another_shape_is_passed_over(odd_first: bool) -> None:
+    """As when a technician repeats one slice with another matrix; the others are a volume still."""
+    whole = sagittal()
+    odd = 0 if odd_first else 7
+    slices = list(whole.stacks[0].instances)
+    slices[odd] = replace(slices[odd], pixels=slices[odd].pixels[:200, :180])
+    mixed = replace(whole, stacks=(Stack.ordered(slices),))
+    shift = np.array([2.0, -3.0, 4.0])
+    found, _ = axial_motion(Study("1", "study", (mixed, axial(shift))), locations())
+    np.testing.assert_allclose(found["1.2"], shift, atol=1.0)
+
+
+def test_slices_that_are_no_volume_say_nothing() -> None:
+    whole = sagittal()
+    slices = whole.stacks[0].instances
+    single = replace(whole, stacks=(Stack.ordered(slices[9:10]),))
+    unequal = replace(whole, stacks=(Stack.ordered([slices[9], replace(slices[10], pixels=slices[10].pixels[:200])]),))
+    for series in (single, unequal):
+        assert axial_motion(Study("1", "study", (series, axial(np.zeros(3)))), locations()) == ({}, ())
 
 
 def test_a_site_is_read_where_the_patient_had_moved_to() -> None:

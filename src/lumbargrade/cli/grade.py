@@ -1,13 +1,14 @@
 """``lumbargrade grade``: one or many studies into a folder of results each."""
 
 import argparse
+import errno
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lumbargrade.errors import InputError, UsageError
+from lumbargrade.errors import InputError, OutputError, UsageError
 from lumbargrade.terms import Severity
 
 if TYPE_CHECKING:
@@ -37,6 +38,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="overrule how the levels were counted: --shift-levels +1 names every disc one level lower (the disc called L4/L5 becomes "
         "L5/S1), --shift-levels -1 one level higher; of every study given",
     )
+    parser.add_argument(
+        "--include-identifiers",
+        action="store_true",
+        help="take the patient's name, ID, birth date, study date and accession number over into result.json and the report",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with a batch that was stopped: studies whose result by the same model lies in DIR are passed over",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -55,15 +66,22 @@ def run(options: argparse.Namespace) -> int:
         warn("grade", reason)
     if sources:
         options.output.mkdir(parents=True, exist_ok=True)
-    done = failed = 0
-    outcomes = for_each_study(sources, lambda source: _grade(pipeline, source, options))
-    for outcome in tqdm(outcomes, "grading", len(sources), unit="study", disable=options.quiet or len(sources) < 2):
-        if isinstance(outcome, StudyFailure):
-            failed += 1
-            warn("grade", str(outcome))
-        else:
-            done += 1
-            say(outcome)
+    failed = 0
+    left = [source for source in sources if not (options.resume and _is_done(pipeline, source, options))]
+    if done := len(sources) - len(left):
+        say(f"{done} of {len(sources)} studies were graded before")
+    outcomes = for_each_study(left, lambda source: _grade(pipeline, source, options))
+    try:
+        for outcome in tqdm(outcomes, "grading", len(sources), unit="study", initial=done, disable=options.quiet or len(sources) < 2):
+            if isinstance(outcome, StudyFailure):
+                failed += 1
+                warn("grade", str(outcome))
+            else:
+                done += 1
+                say(outcome)
+    except OutputError as error:  # no other study could be written either
+        warn("grade", f"{error}; {done} of {len(sources)} studies are written, --resume goes on with the others")
+        return EXIT_SOME_FAILED if done else EXIT_UNUSABLE
     if not failed and not refused:
         return EXIT_DONE
     return EXIT_SOME_FAILED if done else EXIT_UNUSABLE
@@ -90,13 +108,26 @@ def _file_name(folder: str) -> str:
     return "study" if name in ("", ".", "..") else name
 
 
+def _is_done(pipeline: "Pipeline", source: "StudySource", options: argparse.Namespace) -> bool:
+    from lumbargrade.report import has_result
+
+    return has_result(options.output / source.folder, pipeline.bundle.sha256, options.shift_levels, options.include_identifiers)
+
+
 def _grade(pipeline: "Pipeline", source: "StudySource", options: argparse.Namespace) -> str:
     """Grade one study and write its report; returns the line that says so."""
     from lumbargrade.report import write_report
 
-    graded = pipeline.grade_source(source, shift=options.shift_levels, explain=options.explain)
+    graded = pipeline.grade_source(
+        source, shift=options.shift_levels, explain=options.explain, with_identifiers=options.include_identifiers
+    )
     folder = options.output / source.folder
-    write_report(folder, graded.study, graded.grades, graded.seconds)
+    try:
+        write_report(folder, graded.study, graded.grades, graded.seconds)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise OutputError(f"{options.output}: {error.strerror}") from error
+        raise
     return f"{source.folder}: {_counts(graded.grades)}; {folder / 'report.html'}"
 
 

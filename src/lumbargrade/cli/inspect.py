@@ -22,6 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``inspect``."""
     parser.add_argument("study", type=Path, metavar="STUDY", help="a folder of DICOM files in any nesting, or a .zip")
     parser.add_argument("--json", action="store_true", help="one JSON object a line for each study found")
+    parser.add_argument(
+        "--include-identifiers",
+        action="store_true",
+        help="show the patient's name, ID, birth date, study date and accession number, and what the folders of the series are called",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     code = EXIT_DONE
     for source in sources:
         try:
-            study = read_study(source)
+            study = read_study(source, with_identifiers=options.include_identifiers)
         except DicomError as error:
             if len(sources) == 1:
                 raise
@@ -48,18 +53,21 @@ def run(options: argparse.Namespace) -> int:
 
 def _as_json(study: "Study") -> dict[str, Any]:
     """The fields of result.json that concern the input, and the stacks in detail."""
+    from lumbargrade.report import study_entry
+
+    is_named = study.identifiers is not None
     return {
         "schema": SCHEMA,
-        "study": {"study_instance_uid": study.study_instance_uid, "folder": study.folder},
-        "series": [_series_as_json(series) for series in study.series],
+        "study": study_entry(study),
+        "series": [_series_as_json(series, is_named) for series in study.series],
         "problems": _problems_as_json(study.problems),
     }
 
 
-def _series_as_json(series: "Series") -> dict[str, Any]:
+def _series_as_json(series: "Series", is_named: bool) -> dict[str, Any]:
     return {
         "series_instance_uid": series.series_instance_uid,
-        "folder": series.folder,
+        "folder": _folder(series, is_named),
         "role": series.role.value,
         "role_reason": series.role_reason,
         "instances": sum(len(stack.instances) for stack in series.stacks),
@@ -67,6 +75,12 @@ def _series_as_json(series: "Series") -> dict[str, Any]:
         "stack_details": [_stack_as_json(stack) for stack in series.stacks],
         "problems": _problems_as_json(series.problems),
     }
+
+
+def _folder(series: "Series", is_named: bool) -> str:
+    """The name of the series' folder where the patient may be named or the name is part of the series' UID, else empty: exports name
+    folders after patients."""
+    return series.folder if is_named or series.folder in series.series_instance_uid.split(".") else ""
 
 
 def _stack_as_json(stack: "Stack") -> dict[str, Any]:
@@ -86,7 +100,10 @@ def _problems_as_json(problems: Sequence["Problem"]) -> list[dict[str, str]]:
 
 
 def _as_text(study: "Study") -> list[str]:
-    names = {id(series): series.folder or f"series {number}" for number, series in enumerate(study.series, 1)}
+    from lumbargrade.report.wording import patient_line
+
+    is_named = study.identifiers is not None
+    names = {id(series): _folder(series, is_named) or f"series {number}" for number, series in enumerate(study.series, 1)}
     rows = [_COLUMNS, *(row for series in study.series for row in _rows(names[id(series)], series))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -94,7 +111,8 @@ def _as_text(study: "Study") -> list[str]:
     reasons = [f"  {names[id(series)].ljust(width)}  {series.role.value}: {series.role_reason}" for series in study.series]
     problems = [f"  {problem.message} ({problem.code})" for problem in study.problems]
     problems += [f"  {names[id(series)]}: {problem.message} ({problem.code})" for series in study.series for problem in series.problems]
-    return [f"study {study.folder}", "", *table, "", "roles", *reasons, "", "problems", *(problems or ["  none"]), ""]
+    patient = [patient_line(study.identifiers)] if study.identifiers else []
+    return [f"study {study.folder}", *patient, "", *table, "", "roles", *reasons, "", "problems", *(problems or ["  none"]), ""]
 
 
 def _rows(name: str, series: "Series") -> list[tuple[str, ...]]:

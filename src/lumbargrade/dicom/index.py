@@ -1,8 +1,6 @@
 """Finds studies: which files are DICOM images, by content and not by name, and which of them belong together."""
 
 import re
-import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -60,6 +58,8 @@ def find_studies(path: Path) -> list[StudySource]:
     """
     if not path.exists():
         raise DicomError(f"{path}: no such file or folder; a folder of DICOM files or a .zip is needed")
+    if not (is_folder(path) or is_regular_file(path)):
+        raise DicomError(f"{path}: neither a file nor a folder; a folder of DICOM files or a .zip is needed")
     search = _Search()
     with tolerant():
         search.look(path)
@@ -128,19 +128,21 @@ class _Search:
             self._consider(FileReference(file, None, folder), places, store)
             return
         try:
-            members = [member for member in store.archive(file).infolist() if not member.is_dir()]
+            names = [member.filename for member in store.archive(file).infolist()]
         except DicomError as error:
             self.seen += 1
             if file.suffix.lower() == ".zip":
                 self.refusals.append((file, str(error)))
             return
         inside = () if file == root else (*places, _stem(file))
-        for member in members:
-            folders = PurePosixPath(member.filename).parts[:-1][: limits.MAX_FOLDER_DEPTH]
-            reference = FileReference(file, member.filename, folders[-1] if folders else _stem(file))
+        for name in names:
+            if name.endswith("/"):
+                continue
+            folders = PurePosixPath(name).parts[:-1][: limits.MAX_FOLDER_DEPTH]
+            reference = FileReference(file, name, folders[-1] if folders else _stem(file))
             try:
                 self._consider(reference, inside + folders, store)
-            except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
+            except Exception:  # damaged bytes make the archive's decompressors raise anything
                 self.unreadable += 1
 
     def _consider(self, reference: FileReference, places: tuple[str, ...], store: FileStore) -> None:
@@ -189,7 +191,7 @@ def _walk(root: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
             status = folder.stat()
             entries = sorted(folder.iterdir())
         except OSError:
-            yield folder, places  # opening it fails again where failures are counted
+            yield folder, places  # opening a folder fails again where failures are counted
             continue
         if (status.st_dev, status.st_ino) in entered or len(places) > limits.MAX_FOLDER_DEPTH:
             continue

@@ -9,11 +9,31 @@ MEBIBYTE = 2**20
 MAX_FILE_BYTES = 1024 * MEBIBYTE
 """One DICOM file in memory: an Enhanced MR of 1,000 uncompressed frames of 512 x 512 needs half of it."""
 
-MAX_INFLATED_BYTES = 256 * MEBIBYTE
-"""A data set of the Deflated transfer syntax once inflated: pydicom alone would turn half a megabyte into a gigabyte without asking."""
+MAX_INFLATED_BYTES = 128 * MEBIBYTE
+"""A data set of the Deflated transfer syntax once inflated, as large as 250 uncompressed frames of 512 x 512; it takes twice as much while
+it is inflated. pydicom alone would turn half a megabyte into a gigabyte without asking."""
 
 MAX_INSTANCE_PIXELS = 2**27
 """Rows x columns x frames of one instance, checked before decoding: 512 MiB as float32."""
+
+LARGEST_PIXEL = 1e12
+"""Grey values after rescaling: scanners write 16 bits times a slope of some hundreds at most, and float32 can hold the sum of a picture's
+squares of this."""
+
+MAX_INSTANCE_FRAMES = 8192
+"""Frames of one instance, forty times the slices of the competition's largest series: each takes time and memory for its header, however
+small its picture is."""
+
+DECODER_SECONDS, DECODER_PIXELS_A_SECOND = 5.0, 2**22
+"""A compressed picture may take the first, and a second more for as many pixels as the second says: a core decodes JPEG 2000, the slowest,
+at about four times that."""
+
+MAX_LATE_PICTURES = 3
+"""Pictures of one study that may take too long: the others that would be decoded in the same way are then not tried any more."""
+
+MAX_DECODER_BYTES = 1024 * MEBIBYTE
+"""What the process of the C and C++ decoders may take beyond its interpreter: the largest instance of 16 bits as bytes, as values and as an
+answer."""
 
 MAX_STUDY_PIXELS = 2**29
 """All instances of one study together: 2 GiB as float32."""

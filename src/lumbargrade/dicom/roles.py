@@ -29,8 +29,20 @@ _LOCALISER = re.compile(r"(?<![a-z])(loc|localis\w*|localiz\w*|scout|survey|topo
 _FAT_SUPPRESSED = re.compile(
     r"(?<![a-z])(fs|sfs|fatsat|fat[-_ ]?sat|spair|spir|fat[-_ ]?supp\w*)(?![a-z])|(?:(?<=t[12])|(?<=tse)|(?<=fse))fs"
 )
-_ENHANCED = re.compile(r"(?<![a-z])(gd|gad\w*|post|contrast|enhanced|ce|km|\+c|c\+)(?![a-z])|\+ ?c(?![a-z])|c\+")
+_ENHANCED = re.compile(r"(?<![a-z])(gd|gad\w*|post|contrast|enhanced|ce|km)(?![a-z])|\+ ?c(?![a-z])|c\+(?! ?[a-z])")
+_UNENHANCED = re.compile(
+    r"(?<![a-z])(w/?o|without|no|non|pre|before|ohne|vor|sans)[-_ /]*(iv[-_ ]*)?(gd|gad\w*|contrast\w*|ce|km|\+?c)(?![a-z])|post[-_ ]?op\w*"
+)
 _NOT_ANATOMY = re.compile(r"(?<![a-z])(dwi|adc|diff\w*|trace|dti|ep2d\w*|myelo\w*|mra|angio\w*|perf\w*|flow|map|sub|subtr\w*)(?![a-z])")
+_UNUSED = (("localiser", _LOCALISER), ("diffusion, angiography or a computed map", _NOT_ANATOMY))
+_UNUSED_TYPES = (
+    ("localiser", {"LOCALIZER"}),
+    ("projection", {"PROJECTION IMAGE", "MIP", "MAX_IP", "MAXIMUM", "MINIP", "MIN_IP", "MINIMUM"}),
+    ("subtraction", {"SUB", "SUBTRACT", "SUBTRACTION"}),
+    ("phase", {"P", "PHASE", "PHASE MAP", "PHASE_MAP"}),
+    ("diffusion or a computed map", {"DIFFUSION", "ADC", "TRACEW", "FA", "T1 MAP", "T1_MAP", "T2 MAP", "T2_MAP", "T2_STAR MAP"}),
+)
+"""Values of ImageType from the third on, of vendors and of Enhanced MR (PS3.3 C.8.13.3.1.1 and C.8.16.1)."""
 _GRADIENT_ECHO = re.compile(r"t2 ?\*|t2[-_ ]?star|(?<![a-z])(medic|merge|gre|flash|ffe|fl2d|fl3d|me2d)(?![a-z])")
 
 
@@ -43,6 +55,10 @@ class SeriesClues:
     scan_options: str = ""
     modality: str = ""
     timing: SeriesTiming = field(default_factory=SeriesTiming)
+    image_type: tuple[str, ...] = ()
+    body_part: str = ""
+    has_contrast_agent: bool = False
+    is_capture: bool = False
 
     @property
     def text(self) -> str:
@@ -70,16 +86,32 @@ def assign_role(clues: SeriesClues, stacks: Sequence[Stack]) -> tuple[SeriesRole
     return role, "; ".join(part for part in (facing, why, note) if part)
 
 
+def is_enhanced(clues: SeriesClues) -> bool:
+    """Whether a contrast agent was given, by the header, or by the description: the protocol's name often is the whole examination's."""
+    words = _UNENHANCED.sub(" ", (clues.description or clues.protocol).lower())
+    return clues.has_contrast_agent or bool(_ENHANCED.search(words))
+
+
+def is_fat_suppressed(clues: SeriesClues) -> bool:
+    """Whether fat was made dark, by the description or the scan options."""
+    return bool(_FAT_SUPPRESSED.search(clues.text)) or bool({"FS", "SFS"} & set(clues.scan_options.upper().split()))
+
+
 def _unfit(clues: SeriesClues, stacks: Sequence[Stack]) -> str:
     """Why the series cannot have a role whatever its contrast, empty where it may."""
     slices = sum(len(stack.instances) for stack in stacks)
-    word = _LOCALISER.search(clues.text) or _NOT_ANATOMY.search(clues.text)
+    word = next((word for word, pattern in _UNUSED if pattern.search(clues.text)), None)
     if clues.modality not in ("", "MR"):
         return "modality is not MR"
     if _has_orthogonal_stacks(stacks):
         return f"{len(stacks)} orthogonal orientations in {slices} slices: a localiser"
+    if clues.is_capture:
+        return "a secondary capture, no picture of a scanner"
+    kind = next((kind for kind, values in _UNUSED_TYPES if values & set(clues.image_type)), None)
+    if kind:
+        return f"ImageType says {kind}: no anatomical series"
     if word:
-        return f"description says '{word.group()}': no anatomical series"
+        return f"description says {word}: no anatomical series"  # in words of ours, since a name may be glued to its own
     if slices < MIN_SLICES:
         return f"{slices} slices; at least {MIN_SLICES} are needed"
     return ""
@@ -135,17 +167,16 @@ def _weighting_by_words(text: str) -> _Weighting | None:
 
 
 def _role(plane: AnatomicalPlane, weighting: _Weighting, clues: SeriesClues) -> tuple[SeriesRole, str]:
-    is_suppressed = bool(_FAT_SUPPRESSED.search(clues.text)) or bool({"FS", "SFS"} & set(clues.scan_options.upper().split()))
-    is_enhanced = bool(_ENHANCED.search(clues.text))
+    suppressed, enhanced = is_fat_suppressed(clues), is_enhanced(clues)
     if plane is AnatomicalPlane.AXIAL:
         if weighting is _Weighting.T2:
             return SeriesRole.AXIAL_T2, ""
-        extra = "contrast-enhanced, " * is_enhanced + "fat-suppressed, " * is_suppressed
+        extra = "contrast-enhanced, " * enhanced + "fat-suppressed, " * suppressed
         return SeriesRole.OTHER, f"{extra}only axial T2 is used" if weighting is not _Weighting.NEITHER else ""
     if weighting is _Weighting.T1:
-        if is_suppressed:
+        if suppressed:
             return SeriesRole.OTHER, "fat-suppressed: the foramina need bright fat"
-        return SeriesRole.SAGITTAL_T1, "contrast-enhanced" if is_enhanced else ""
+        return SeriesRole.SAGITTAL_T1, "contrast-enhanced" if enhanced else ""
     if weighting in (_Weighting.T2, _Weighting.STIR):
         return SeriesRole.SAGITTAL_T2, ""
     return SeriesRole.OTHER, ""

@@ -10,6 +10,7 @@ from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.geometry.orientation import AnatomicalPlane
 from lumbargrade.localise.channels import INPUT_NAME, OUTPUT_NAME
 from lumbargrade.localise.decode import find_spine, locate
+from lumbargrade.localise.doubts import doubtful_pictures
 from lumbargrade.localise.junction import junction_patches, transitional_probability
 from lumbargrade.localise.motion import axial_motion
 from lumbargrade.localise.numbering import absent_levels, number_levels, why_not_lumbar, why_not_named
@@ -57,7 +58,8 @@ def locate_levels(study: Study, networks: Sequence[Network], shift: int = 0, jun
         return _refused(problems, reason)
     locations = locate(views, spine, numbering.confidence, shift)
     moved, movements = axial_motion(study, locations)
-    return Localisation(locations, (*problems, *doubts, *movements, *absent_levels(locations)), numbering, moved)
+    doubts = (*doubts, *movements, *doubtful_pictures(study, views, locations, moved), *absent_levels(locations))
+    return Localisation(locations, (*problems, *doubts), numbering, moved)
 
 
 def sagittal_views(study: Study, networks: Sequence[Network]) -> tuple[list[StackView], list[Problem]]:

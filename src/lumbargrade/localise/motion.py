@@ -5,6 +5,7 @@ of locally normalised brightness, and shifted until they agree best. What that l
 ``validation/axial_motion.py``.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,7 +50,8 @@ def axial_motion(study: Study, locations: Sequence[LevelLocation]) -> tuple[dict
 
     Series for which nothing can be said are absent.
     """
-    volumes = [_Volume.of(stack) for series in study.with_role(SeriesRole.SAGITTAL_T2) for stack in series.stacks if _is_volume(stack)]
+    stacks = [stack for series in study.with_role(SeriesRole.SAGITTAL_T2) for stack in series.stacks]
+    volumes = [volume for stack in stacks if (volume := _Volume.of(stack)) is not None]
     if not volumes or not locations:
         return {}, ()
     volume = max(volumes, key=lambda each: each.values.size)
@@ -67,10 +69,6 @@ def axial_motion(study: Study, locations: Sequence[LevelLocation]) -> tuple[dict
     return moved, tuple(problems)
 
 
-def _is_volume(stack: Stack) -> bool:
-    return stack.plane is AnatomicalPlane.SAGITTAL and len(stack.instances) > 1
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Volume:
     """A stack as (slices, rows, columns) values; slice i lies at ``offsets_mm[i]`` along the normal."""
@@ -81,10 +79,14 @@ class _Volume:
     normal: FloatArray
 
     @classmethod
-    def of(cls, stack: Stack) -> "_Volume":
+    def of(cls, stack: Stack) -> "_Volume | None":
+        """The slices of the commonest shape of a sagittal stack; None where they are no volume."""
+        ((shape, count),) = Counter(instance.shape for instance in stack.instances).most_common(1)
+        if stack.plane is not AnatomicalPlane.SAGITTAL or min(count, *shape) < 2:
+            return None
         normal = stack.instances[0].affine.normal
         ordered = sorted(stack.instances, key=lambda instance: float(instance.affine.origin_lps_mm @ normal))
-        same = [instance for instance in ordered if instance.shape == ordered[0].shape]
+        same = [instance for instance in ordered if instance.shape == shape]
         values = np.stack([smooth_for_spacing(instance.pixels.astype(np.float32), instance.affine, GRID_MM) for instance in same])
         return cls(values, np.array([float(instance.affine.origin_lps_mm @ normal) for instance in same]), same[0], normal)
 
@@ -114,22 +116,23 @@ def _squares(series: Series, locations: Sequence[LevelLocation]) -> _Squares | N
         center = location.canal_lps_mm
         near = [(abs(float(instance.affine.distances_mm(center[None])[0])), instance) for instance in series.instances]
         near = sorted((each for each in near if each[0] <= NEAR_DISC_MM), key=lambda each: each[0])
-        squares += [_square(instance, center) for _, instance in near[:SLICES_A_LEVEL]]
+        squares += [square_at(instance, center, HALF_WIDTH_MM, GRID_MM) for _, instance in near[:SLICES_A_LEVEL]]
     if not squares:
         return None
     values, points, inside = (np.stack(parts) for parts in zip(*squares, strict=True))
     return _Squares(_normalised(values), points, inside)
 
 
-def _square(instance: Instance, center_lps_mm: FloatArray) -> tuple[Image, FloatArray, Mask]:
+def square_at(instance: Instance, center_lps_mm: FloatArray, half_width_mm: float, grid_mm: float) -> tuple[Image, FloatArray, Mask]:
+    """A square of a slice around a (3,) point, laid onto it: values, the LPS points, and where there is a picture."""
     affine = instance.affine
     on_slice = center_lps_mm - float(affine.distances_mm(center_lps_mm[None])[0]) * affine.normal
-    count = 2 * round(HALF_WIDTH_MM / GRID_MM) + 1
-    points = grid_lps(on_slice, affine.column_direction, affine.row_direction, (count, count), GRID_MM)
+    count = 2 * round(half_width_mm / grid_mm) + 1
+    points = grid_lps(on_slice, affine.column_direction, affine.row_direction, (count, count), grid_mm)
     points_px = affine.to_px(points.reshape(-1, 3)).reshape(count, count, 2)
     rows, columns = instance.shape
     inside = (points_px >= 0).all(2) & (points_px[..., 0] <= columns - 1) & (points_px[..., 1] <= rows - 1)
-    values = sample_bilinear(smooth_for_spacing(instance.pixels.astype(np.float32), affine, GRID_MM), points_px)
+    values = sample_bilinear(smooth_for_spacing(instance.pixels.astype(np.float32), affine, grid_mm), points_px)
     return values, points, inside
 
 

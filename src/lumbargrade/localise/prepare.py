@@ -48,6 +48,10 @@ class PreparedStack:
         origins = np.stack([affine.origin_lps_mm for affine in self.affines])
         return np.asarray((origins - origins[0]) @ self.left)
 
+    def offset_mm(self, point_lps_mm: FloatArray) -> float:
+        """Distance of a (3,) LPS point from the first slice along ``left``."""
+        return float((point_lps_mm - self.affines[0].origin_lps_mm) @ self.left)
+
     def to_lps(self, point_px: FloatArray, offset_mm: float) -> FloatArray:
         """(3,) LPS of an in-plane position (column, row) at a distance from the first slice along ``left``."""
         return np.asarray(self.affines[0].to_lps(point_px)[0] + offset_mm * self.left)

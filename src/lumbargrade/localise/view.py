@@ -57,8 +57,7 @@ class StackView:
     def to_heat(self, point_lps_mm: FloatArray) -> tuple[float, float, float]:
         """(row, column) of the heat, and millimetres from the first slice to the patient's left, of a (3,) LPS point."""
         column, row = self.stack.affines[0].to_px(point_lps_mm[None])[0].tolist()
-        offset_mm = float((point_lps_mm - self.stack.affines[0].origin_lps_mm) @ self.stack.left)
-        return input_to_heat_px(row), input_to_heat_px(column), offset_mm
+        return input_to_heat_px(row), input_to_heat_px(column), self.stack.offset_mm(point_lps_mm)
 
     def to_lps(self, row: float, column: float, offset_mm: float) -> FloatArray:
         """The way back from ``to_heat``."""
@@ -95,7 +94,7 @@ class StackView:
 
     def slices_near(self, point_lps_mm: FloatArray, within_mm: float) -> NDArray[np.int64]:
         """The slices within so many millimetres of a place; the nearest one where there are none."""
-        distances = np.abs(self.stack.offsets_mm - self.to_heat(point_lps_mm)[2])
+        distances = np.abs(self.stack.offsets_mm - self.stack.offset_mm(point_lps_mm))
         return np.flatnonzero(distances <= within_mm) if distances.min() <= within_mm else np.array([int(distances.argmin())])
 
     def near(self, channels: Sequence[int], expected_lps_mm: FloatArray, reach_mm: float, within_mm: float) -> Landmark:

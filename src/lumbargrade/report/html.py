@@ -19,6 +19,7 @@ from lumbargrade.report.wording import (
     numbering_line,
     of_severity,
     opinion_words,
+    patient_line,
     site_heading,
     site_words,
     summary_lines,
@@ -125,6 +126,7 @@ def render_report(study: Study, grades: StudyGrades, seconds: float) -> str:
         .render(
             intended_use=INTENDED_USE,
             study=study,
+            patient=patient_line(study.identifiers) if study.identifiers else None,
             grades=grades,
             summary=summary_lines(grades),
             columns=[column_heading(*column) for column in COLUMNS],

@@ -21,7 +21,7 @@ def result_document(study: Study, grades: StudyGrades, seconds: float) -> dict[s
     """
     return {
         "schema": SCHEMA,
-        "study": {"study_instance_uid": study.study_instance_uid, "folder": study.folder},
+        "study": study_entry(study),
         "series": [_series_entry(series) for series in study.series],
         "levels": [_level_entry(location) for location in grades.locations],
         "numbering": _numbering_entry(grades.numbering) if grades.numbering else None,
@@ -46,6 +46,20 @@ def result_json(document: dict[str, Any]) -> str:
 def write_result(path: Path, study: Study, grades: StudyGrades, seconds: float) -> None:
     """Write ``result.json``, whole or not at all."""
     write_atomically(path, result_json(result_document(study, grades, seconds)))
+
+
+def study_entry(study: Study) -> dict[str, Any]:
+    """Which study it is; ``patient`` is there only where reading was asked for identifiers."""
+    entry: dict[str, Any] = {"study_instance_uid": study.study_instance_uid, "folder": study.folder}
+    if study.identifiers is not None:
+        entry["patient"] = {
+            "name": study.identifiers.patient_name,
+            "id": study.identifiers.patient_id,
+            "birth_date": study.identifiers.birth_date,
+            "study_date": study.identifiers.study_date,
+            "accession_number": study.identifiers.accession_number,
+        }
+    return entry
 
 
 def finding_entry(grade: Grade) -> dict[str, Any]:

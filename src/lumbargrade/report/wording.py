@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from lumbargrade.study import Grade, Measurement, Numbering, Probabilities, Problem, StudyGrades
+from lumbargrade.study import Grade, Identifiers, Measurement, Numbering, Probabilities, Problem, StudyGrades
 from lumbargrade.terms import Condition, Finding, Laterality, SeriesRole, Severity
 
 SEVERITY_WORDS = {Severity.NORMAL_MILD: "Normal/mild", Severity.MODERATE: "Moderate", Severity.SEVERE: "Severe"}
@@ -94,6 +94,19 @@ def numbering_line(numbering: Numbering) -> str:
     """What the names of the levels rest on and how sure they are: the basis, then ``The names are very likely right (97 %).``"""
     sure = next(words for least, words in _SURENESS if numbering.confidence >= least)
     return f"{numbering.basis} {sure} ({100 * numbering.confidence:.0f} %)."
+
+
+def patient_line(identifiers: Identifiers) -> str:
+    """``Patient DOE^JANE, ID 123, born 19500131, study date 20240229, accession number 77``; what no file says is left out."""
+    parts = (
+        ("", identifiers.patient_name),
+        ("ID ", identifiers.patient_id),
+        ("born ", identifiers.birth_date),
+        ("study date ", identifiers.study_date),
+        ("accession number ", identifiers.accession_number),
+    )
+    known = [f"{word}{value}" for word, value in parts if value is not None]
+    return f"Patient {', '.join(known)}" if known else "Patient not named in the files"
 
 
 def about_naming(problems: Iterable[Problem]) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:

@@ -6,11 +6,12 @@
 
 from lumbargrade.study.acquisition import PhaseEncoding, ScannerSettings
 from lumbargrade.study.grades import Evidence, Grade, LevelLocation, Measurement, Numbering, Probabilities, Saliency, StudyGrades
-from lumbargrade.study.images import Instance, Problem, Series, SeriesTiming, Stack, Study
+from lumbargrade.study.images import Identifiers, Instance, Problem, Series, SeriesTiming, Stack, Study
 
 __all__ = [
     "Evidence",
     "Grade",
+    "Identifiers",
     "Instance",
     "LevelLocation",
     "Measurement",

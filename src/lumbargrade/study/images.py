@@ -115,14 +115,32 @@ class Series:
         return (instance for stack in self.stacks for instance in stack.instances)
 
 
+@dataclass(frozen=True, slots=True)
+class Identifiers:
+    """Whose study it is, as the files say it; dates as DICOM writes them (YYYYMMDD). None where no file says, or files disagree.
+
+    ``patient_name`` has its parts divided by ``^`` (PS3.5 6.2.1).
+    """
+
+    patient_name: str | None = None
+    patient_id: str | None = None
+    birth_date: str | None = None
+    study_date: str | None = None
+    accession_number: str | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
-    """One examination of one patient. ``folder`` is the name (not the path) of what it was read from."""
+    """One examination of one patient. ``folder`` is the name (not the path) of what it was read from.
+
+    ``identifiers`` are None unless reading was asked for them, so that no result can hold them by mistake.
+    """
 
     study_instance_uid: str
     folder: str
     series: tuple[Series, ...]
     problems: tuple[Problem, ...] = ()
+    identifiers: Identifiers | None = None
 
     def with_role(self, *roles: SeriesRole) -> tuple[Series, ...]:
         return tuple(series for series in self.series if series.role in roles)
