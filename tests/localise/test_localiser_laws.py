@@ -32,7 +32,7 @@ def located(study_of, t1_series, t2_series, blob_network):
 
 def test_all_five_levels_lie_where_the_patient_has_them(located, canal_lps, foramina_lps):
     assert [each.level for each in located.locations] == list(LEVELS)
-    assert located.problems == ()
+    assert {problem.code for problem in located.problems} <= {"another_contrast"}  # blobs are not as bright as any tissue
     for index, each in enumerate(located.locations):
         assert np.linalg.norm(each.canal_lps_mm - canal_lps[index]) < 3
         for side in Laterality:
@@ -139,7 +139,7 @@ def test_impossible_positions_cost_only_their_own_series(located, study_of, with
 
     result = locate_levels(study_of(with_instances(t1_series, scattered), t2_series), [blob_network])
     assert len(result.locations) == 5
-    assert [problem.code for problem in result.problems] == ["sagittal_unusable"]
+    assert [problem.code for problem in result.problems if problem.code != "another_contrast"] == ["sagittal_unusable"]
 
 
 def test_series_that_disagree_are_named(study_of, with_instances, t1_series, t2_series, blob_network):

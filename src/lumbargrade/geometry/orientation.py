@@ -36,19 +36,17 @@ def group_by_orientation(affines: Sequence[SliceAffine], tolerance_deg: float = 
     rounding of headers and far below the tilt between neighbouring discs.
     """
     groups: list[list[int]] = []
+    firsts = np.empty((len(affines), 2, 3))
     for index, affine in enumerate(affines):
-        for group in groups:
-            if _same_direction(affines[group[0]], affine, tolerance_deg):
-                group.append(index)
-                break
+        directions = np.stack([affine.column_direction, affine.row_direction])
+        cosines = (firsts[: len(groups)] * directions).sum(2).min(1)
+        same = np.flatnonzero(cosines >= np.cos(np.radians(tolerance_deg)))
+        if len(same):
+            groups[int(same[0])].append(index)
         else:
+            firsts[len(groups)] = directions
             groups.append([index])
     return groups
-
-
-def _same_direction(first: SliceAffine, second: SliceAffine, tolerance_deg: float) -> bool:
-    pairs = ((first.column_direction, second.column_direction), (first.row_direction, second.row_direction))
-    return all(float(a @ b) > 0 and angle_between_deg(a, b) <= tolerance_deg for a, b in pairs)
 
 
 def order_along_normal(affines: Sequence[SliceAffine]) -> list[int]:

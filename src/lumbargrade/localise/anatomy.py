@@ -33,6 +33,7 @@ SUBARTICULAR_OFFSETS = {
     Level.L5_S1: Offset(11.0, 4.9, -1.3),
 }
 """The anterolateral corner of the canal, where the next root leaves the sac."""
+_LPS_LEFT = np.array([1.0, 0.0, 0.0])
 DISC_BACK_MM, DISC_FRONT_MM = 7.6, 43.0
 """How far before the canal point the margins of a disc lie. These numbers are medians of 60 phantom patients
 (``validation/level_offsets.py``)."""
@@ -48,9 +49,9 @@ class LevelFrame:
     cranial: FloatArray
 
     @classmethod
-    def at(cls, canal_lps_mm: FloatArray, disc_normal: FloatArray) -> "LevelFrame":
-        """The frame of a disc plane, its left as near to the patient's left as the plane allows."""
-        posterior = np.cross(disc_normal, [1.0, 0.0, 0.0])
+    def at(cls, canal_lps_mm: FloatArray, disc_normal: FloatArray, left: FloatArray = _LPS_LEFT) -> "LevelFrame":
+        """The frame of a disc plane, its left as near to the patient's (3,) ``left`` as the plane allows."""
+        posterior = np.cross(disc_normal, left)
         posterior /= np.linalg.norm(posterior)
         return cls(canal_lps_mm, np.cross(posterior, disc_normal), -posterior, disc_normal)
 
@@ -72,11 +73,10 @@ def canal_directions(canal_lps_mm: FloatArray, place: FloatArray) -> FloatArray:
     return np.asarray(tangents / np.linalg.norm(tangents, axis=1, keepdims=True))
 
 
-def disc_normal(front_lps_mm: FloatArray, back_lps_mm: FloatArray, canal_direction: FloatArray) -> FloatArray:
-    """(3,) unit normal to the head of a disc whose margins lie at two points, leaning sideways as the canal does there."""
-    depth = back_lps_mm - front_lps_mm
-    sagittal = np.array([0.0, -depth[2], depth[1]])
+def disc_normal(front_lps_mm: FloatArray, back_lps_mm: FloatArray, canal_direction: FloatArray, left: FloatArray) -> FloatArray:
+    """(3,) unit normal to the head of a disc whose margins lie at two points, leaning to the patient's ``left`` as the canal does there."""
+    sagittal = np.cross(left, back_lps_mm - front_lps_mm)
     sagittal *= np.sign(sagittal @ canal_direction) / np.linalg.norm(sagittal)
-    sideways = canal_direction[0] / max(float(np.hypot(*canal_direction[1:])), 1e-6)
-    normal = sagittal + np.array([sideways, 0.0, 0.0])
+    sideways = float(canal_direction @ left)
+    normal = sagittal + sideways / max(float(np.linalg.norm(canal_direction - sideways * left)), 1e-6) * left
     return np.asarray(normal / np.linalg.norm(normal))

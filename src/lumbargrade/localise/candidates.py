@@ -44,8 +44,9 @@ def find_candidates(views: Sequence[StackView]) -> list[Candidate]:
 
 
 def _peaks(view: StackView) -> list[tuple[float, FloatArray]]:
+    """Strength and place of each; the strength may exceed 1, so that stacks which both are sure of a place still differ in it."""
     every = np.arange(len(view.heat))
     by_slice = view.heat[:, list(NAMED_CANALS)].sum(1)
-    any_level = np.minimum(view.canal_maps.sum(0), 1.0)
-    peaks = view.peaks(any_level, SMALLEST_HEAT, MOST_CANDIDATES)
+    any_level = view.canal_maps.sum(0)
+    peaks = view.peaks(np.minimum(any_level, 1.0), SMALLEST_HEAT, MOST_CANDIDATES)
     return [(float(any_level[row, column]), view.centre(by_slice, every, row, column)) for row, column in peaks]

@@ -82,10 +82,12 @@ class Spine:
     Attributes:
         discs: by place along the chain (``chain.FIRST`` is L1/L2), without gaps.
         lead: of the chain over the next best naming.
+        left: (3,) unit vector to the patient's left as the sagittal pictures have it, for patients do not lie straight on the table.
     """
 
     discs: dict[int, FoundDisc]
     lead: float
+    left: FloatArray
 
     @property
     def knows_margins(self) -> bool:
@@ -105,7 +107,10 @@ def find_spine(views: Sequence[StackView]) -> Spine | None:
         return None
     places = sorted(canals)
     directions = canal_directions(np.stack([canals[place].point_lps_mm for place in places]), np.array(places, float))
-    return Spine({place: _disc(views, canals[place], direction) for place, direction in zip(places, directions, strict=True)}, lead)
+    left = np.mean([view.stack.left for view in views], axis=0)
+    left /= np.linalg.norm(left)
+    discs = {place: _disc(views, canals[place], direction, left) for place, direction in zip(places, directions, strict=True)}
+    return Spine(discs, lead, left)
 
 
 def find_canals(views: Sequence[StackView]) -> tuple[dict[int, FoundCanal], float]:
@@ -115,8 +120,8 @@ def find_canals(views: Sequence[StackView]) -> tuple[dict[int, FoundCanal], floa
     return (_without_gaps(candidates, chain), chain.lead) if chain is not None else ({}, 0.0)
 
 
-def _disc(views: Sequence[StackView], canal: FoundCanal, direction: FloatArray) -> FoundDisc:
-    ahead = LevelFrame.at(canal.point_lps_mm, direction).anterior
+def _disc(views: Sequence[StackView], canal: FoundCanal, direction: FloatArray, left: FloatArray) -> FoundDisc:
+    ahead = LevelFrame.at(canal.point_lps_mm, direction, left).anterior
     front, back = (
         _best([view.near((channel,), canal.point_lps_mm + ahead_mm * ahead, MARGIN_REACH_MM, MIDDLE_MM) for view in views])
         for channel, ahead_mm in ((DISC_FRONT, DISC_FRONT_MM), (DISC_BACK, DISC_BACK_MM))
@@ -130,17 +135,17 @@ def locate(views: Sequence[StackView], spine: Spine, confidence: float, shift: i
     ``shift`` moves the names: with +1 the disc found to be L4/L5 is called L5/S1.
     """
     return tuple(
-        _level(views, LEVELS[place + shift - FIRST], disc, confidence)
+        _level(views, LEVELS[place + shift - FIRST], disc, spine.left, confidence)
         for place, disc in sorted(spine.discs.items())
         if FIRST <= place + shift <= LAST
     )
 
 
-def _level(views: Sequence[StackView], level: Level, disc: FoundDisc, confidence: float) -> LevelLocation:
+def _level(views: Sequence[StackView], level: Level, disc: FoundDisc, left: FloatArray, confidence: float) -> LevelLocation:
     canal = _canal(views, disc)
     is_seen = disc.margin_heat >= LEAST_HEAT
-    normal = disc_normal(disc.front.point_lps_mm, disc.back.point_lps_mm, disc.direction) if is_seen else disc.direction
-    frame = LevelFrame.at(canal, normal)
+    normal = disc_normal(disc.front.point_lps_mm, disc.back.point_lps_mm, disc.direction, left) if is_seen else disc.direction
+    frame = LevelFrame.at(canal, normal, left)
     middle = (disc.front.point_lps_mm + disc.back.point_lps_mm) / 2
     return LevelLocation(
         level,

@@ -8,13 +8,14 @@ of locally normalised brightness, and shifted until they agree best. What that l
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lumbargrade.geometry.affine import FloatArray
+from lumbargrade.geometry.affine import FloatArray, SliceAffine
 from lumbargrade.geometry.orientation import AnatomicalPlane
-from lumbargrade.geometry.resample import Image, box_mean, grid_lps, sample_bilinear, smooth_for_spacing
+from lumbargrade.geometry.resample import Image, box_mean, grid_lps, sample_bilinear
 from lumbargrade.study import Instance, LevelLocation, Problem, Series, Stack, Study
 from lumbargrade.terms import SeriesRole
 
@@ -34,6 +35,8 @@ LEAST_CORRELATION, LEAST_GAIN = 0.3, 0.02
 """Below these the pictures are too unlike (a STIR beside a T2), or a shift hardly makes them more alike, and none is believed."""
 WORTH_SAYING_MM = 4.0
 FEWEST_PIXELS = 200
+_JUST_ONE = 1 + 1e-9
+"""So far before the end a place still lies between two pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,19 +90,21 @@ class _Volume:
         normal = stack.instances[0].affine.normal
         ordered = sorted(stack.instances, key=lambda instance: float(instance.affine.origin_lps_mm @ normal))
         same = [instance for instance in ordered if instance.shape == shape]
-        values = np.stack([smooth_for_spacing(instance.pixels.astype(np.float32), instance.affine, GRID_MM) for instance in same])
+        values = np.stack([_smoothed(instance, GRID_MM) for instance in same])
         return cls(values, np.array([float(instance.affine.origin_lps_mm @ normal) for instance in same]), same[0], normal)
 
     def sample(self, points_lps_mm: FloatArray) -> tuple[Image, Mask]:
-        """Values at (..., 3) points, linear between slices, and which points lie inside."""
+        """Values at (..., 3) points, linear between slices, and which points lie inside; outside are those of the nearest edge."""
         shape = points_lps_mm.shape[:-1]
         flat = points_lps_mm.reshape(-1, 3)
         points_px = self.first.affine.to_px(flat)
         rows, columns = self.values.shape[1:]
-        place = np.interp(flat @ self.normal, self.offsets_mm, np.arange(len(self.offsets_mm)), left=-1, right=-1)
-        inside = (place >= 0) & (points_px >= 0).all(1) & (points_px[:, 0] <= columns - 1) & (points_px[:, 1] <= rows - 1)
-        place = np.clip(place, 0, len(self.values) - 1.001)
-        column, row = np.clip(points_px[:, 0], 0, columns - 1.001), np.clip(points_px[:, 1], 0, rows - 1.001)
+        offsets_mm = flat @ self.normal
+        place = np.interp(offsets_mm, self.offsets_mm, np.arange(len(self.offsets_mm)))
+        inside = (offsets_mm >= self.offsets_mm[0]) & (offsets_mm <= self.offsets_mm[-1])
+        inside &= (points_px >= 0).all(1) & (points_px[:, 0] <= columns - 1) & (points_px[:, 1] <= rows - 1)
+        place = np.clip(place, 0, len(self.values) - _JUST_ONE)
+        column, row = np.clip(points_px[:, 0], 0, columns - _JUST_ONE), np.clip(points_px[:, 1], 0, rows - _JUST_ONE)
         z, y, x = (part.astype(np.intp) for part in (place, row, column))
         w, v, u = (np.asarray(part - whole, np.float32) for part, whole in ((place, z), (row, y), (column, x)))
         values = np.zeros(len(flat), np.float32)
@@ -132,29 +137,46 @@ def square_at(instance: Instance, center_lps_mm: FloatArray, half_width_mm: floa
     points_px = affine.to_px(points.reshape(-1, 3)).reshape(count, count, 2)
     rows, columns = instance.shape
     inside = (points_px >= 0).all(2) & (points_px[..., 0] <= columns - 1) & (points_px[..., 1] <= rows - 1)
-    values = sample_bilinear(smooth_for_spacing(instance.pixels.astype(np.float32), affine, grid_mm), points_px)
+    values = sample_bilinear(_smoothed(instance, grid_mm), points_px)
     return values, points, inside
 
 
+def _smoothed(instance: Instance, grid_mm: float) -> Image:
+    """The picture averaged over about a pixel of the grid, and over an odd number of its own, since an even one has no middle."""
+    pixels = instance.pixels.astype(np.float32)
+    for axis, pixel_mm in ((0, instance.affine.row_spacing_mm), (1, instance.affine.column_spacing_mm)):
+        width = 2 * round((grid_mm / pixel_mm - 1) / 2) + 1
+        if width > 1:
+            pixels = box_mean(pixels, width, [axis])
+    return pixels
+
+
 def _shift(volume: _Volume, squares: _Squares | None) -> FloatArray | None:
-    """The shift that makes the squares most like the volume, sought axis by axis in ever finer steps; None where none can be believed."""
+    """The shift that makes the squares most like the volume, sought along each of its axes in ever finer steps; None where none can be
+    believed. Both ways along an axis are tried before one is taken, so that a mirrored patient's is the mirrored shift."""
     if squares is None:
         return None
+    axes = _nearest_axes(volume.first.affine)
     best, unmoved = np.zeros(3), _likeness(volume, squares, np.zeros(3))
     highest = unmoved
     for step_mm in STEPS_MM:
         moving = True
         while moving:
             moving = False
-            for direction in np.vstack([np.eye(3), -np.eye(3)])[[2, 5, 1, 4, 0, 3]]:
-                shift = best + step_mm * direction
-                if np.abs(shift).max() > FARTHEST_MM:
-                    continue
-                likeness = _likeness(volume, squares, shift)
-                if likeness > highest + 1e-4:
-                    best, highest, moving = shift, likeness, True
+            for step in step_mm * np.eye(3)[::-1]:
+                tried = [along for along in (best + step, best - step) if np.abs(along).max() <= FARTHEST_MM]
+                likeness = [_likeness(volume, squares, along @ axes) for along in tried]
+                if max(likeness) > highest + 1e-4:
+                    best, highest, moving = tried[int(np.argmax(likeness))], max(likeness), True
     correlation = highest + _cost(best)
-    return best if correlation >= LEAST_CORRELATION and highest - unmoved >= LEAST_GAIN else None
+    return np.asarray(best @ axes) if correlation >= LEAST_CORRELATION and highest - unmoved >= LEAST_GAIN else None
+
+
+def _nearest_axes(affine: SliceAffine) -> FloatArray:
+    """(3, 3) rows: of a slice's own directions those nearest to the patient's left, back and head, whichever way they are stored."""
+    own = np.stack([affine.column_direction, affine.row_direction, affine.normal])
+    axes = own[list(max(permutations(range(3)), key=lambda order: float(np.abs(own[list(order)]).trace())))]
+    return np.asarray(axes * np.sign(axes.diagonal())[:, None])
 
 
 def _likeness(volume: _Volume, squares: _Squares, shift_mm: FloatArray) -> float:
