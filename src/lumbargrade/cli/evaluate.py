@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a table, or one JSON object."""
+    import numpy as np
+
     from lumbargrade.cli.lines import say
     from lumbargrade.competition import Coverage, match_submission, read_solution, read_submission_rows, untilt
     from lumbargrade.evaluate import break_down
@@ -52,9 +54,11 @@ def run(options: argparse.Namespace) -> int:
     coverage = Coverage.COMMON if options.subset else Coverage.ALL
     scored = match_submission(read_solution(options.truth), read_submission_rows(options.predictions), coverage)
     scores = scored.scores.filled(1.0)
-    if (scores < 0).any() or not (scores.sum(-1) > 0).all():
-        raise InputError(f"{options.predictions}: every row needs values that are at least zero, and one above")
-    shares = scores / scores.sum(-1, keepdims=True)
+    with np.errstate(over="ignore"):
+        sums = scores.sum(-1, keepdims=True)
+    if (scores < 0).any() or not ((sums > 0) & np.isfinite(sums)).all():
+        raise InputError(f"{options.predictions}: every row needs values that are at least zero, and a sum above")
+    shares = scores / sums
     groups = break_down(scored.solution.severities, shares if options.untilted else untilt(shares), options.bootstrap)
     studies = len(scored.solution.study_ids)
     if options.json:

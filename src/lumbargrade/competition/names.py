@@ -48,7 +48,7 @@ _SITES = {plain(condition_title(finding)): (finding.condition, finding.lateralit
 _LEVELS = {plain(level.value): level for level in LEVELS}
 _SEVERITIES = {plain(title): severity for severity, title in SEVERITY_TITLES.items()}
 _ROLES = {plain(title): role for role, title in SERIES_DESCRIPTIONS.items()} | {role.value: role for role in SeriesRole}
-_ROW_ID = re.compile(r"([0-9]+)_(.+)", re.DOTALL)
+_ROW_ID = re.compile(r"([0-9]{1,18})_(.+)", re.DOTALL)
 
 
 def row_id(study_id: int, finding: Finding) -> str:

@@ -14,6 +14,9 @@ from lumbargrade.errors import TableError
 from lumbargrade.geometry.affine import FloatArray
 from lumbargrade.terms import FINDINGS
 
+LEAST_WEIGHT = 1e-9
+"""Of a sample, which the competition gives 1, 2 or 4; with less, or more than its inverse, sums of weighted losses might be no numbers."""
+
 
 class Coverage(Enum):
     """Which studies must be in both the truth and the submission."""
@@ -100,6 +103,8 @@ def _positive_number(text: str) -> float:
     value = finite_number(text)
     if value <= 0:
         raise ValueError("a number above zero")
+    if not LEAST_WEIGHT <= value <= 1 / LEAST_WEIGHT:
+        raise ValueError(f"a number from {LEAST_WEIGHT:g} to {1 / LEAST_WEIGHT:g}")
     return value
 
 

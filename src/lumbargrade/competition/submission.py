@@ -150,7 +150,8 @@ def read_submission(path: Path) -> SubmissionScores:
     missing = rows.missing_row_ids
     if missing:
         raise TableError(f"{path}: {len(missing)} rows missing, such as {missing[0]}; 25 rows a study are needed")
-    sums = rows.scores.data.sum(-1)
+    with np.errstate(over="ignore"):
+        sums = rows.scores.data.sum(-1)
     off = np.argwhere(np.abs(sums - 1) > 1e-3)
     if len(off):
         study, finding = off[0]

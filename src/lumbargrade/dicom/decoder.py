@@ -41,7 +41,11 @@ _BEGIN = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from lumbargr
 
 
 class LatePicture(DicomError):
-    """A picture that takes too long to decode."""
+    """A picture that takes too long to decode, and the seconds that were lost on it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"its pixels take more than {seconds:.0f} s to decode")
+        self.seconds = seconds
 
 
 def is_decoded_apart(syntax: UID) -> bool:
@@ -112,7 +116,7 @@ class _Decoder:
             if answer is None:
                 self._end()
                 if is_late.is_set():
-                    raise LatePicture(f"its pixels take more than {seconds:.0f} s to decode")
+                    raise LatePicture(seconds)
                 raise DicomError("its pixels crash the decoder")
             return answer
 

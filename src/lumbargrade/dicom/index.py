@@ -172,9 +172,9 @@ def _identifiers(stream: BinaryIO, damaged_is_image: bool) -> list[str] | None:
         sop_class = UID(str(header.file_meta.get("MediaStorageSOPClassUID", "")))
         is_image = "Rows" in header or "Image Storage" in sop_class.name
         return [str(header[tag].value or "") if tag in header else "" for tag in _HEADER_TAGS[:3]] if is_image else None
-    except OSError:
-        raise
-    except Exception:  # damaged bytes make pydicom raise anything
+    except Exception as error:  # damaged bytes make pydicom raise anything, an OSError without a number among it
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         return ["", "", ""] if damaged_is_image else None
 
 

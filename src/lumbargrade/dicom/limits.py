@@ -16,6 +16,15 @@ it is inflated. pydicom alone would turn half a megabyte into a gigabyte without
 MAX_INSTANCE_PIXELS = 2**27
 """Rows x columns x frames of one instance, checked before decoding: 512 MiB as float32."""
 
+MAX_READS = 2**19
+"""What pydicom may ask of the stream of one file: up to three times for an element, and an item of a sequence counts eightfold. An Enhanced
+MR takes some 200 for each frame, so 1,000 frames take less than half of it. However few bytes they have, as many empty elements take three
+seconds to read."""
+
+MAX_CHARACTER_SET_BYTES, MAX_VALUE_BYTES = 1024, 16384
+"""SpecificCharacterSet, of which a file has one or a few, and any other value that is no picture and no sequence. Explicit encodings have
+two bytes for the length of most; the others can claim millions of numbers and texts, each of which becomes an object."""
+
 LARGEST_PIXEL = 1e12
 """Grey values after rescaling: scanners write 16 bits times a slope of some hundreds at most, and float32 can hold the sum of a picture's
 squares of this."""
@@ -24,12 +33,12 @@ MAX_INSTANCE_FRAMES = 8192
 """Frames of one instance, forty times the slices of the competition's largest series: each takes time and memory for its header, however
 small its picture is."""
 
-DECODER_SECONDS, DECODER_PIXELS_A_SECOND = 5.0, 2**22
+DECODER_SECONDS, DECODER_PIXELS_A_SECOND = 5.0, 2**23
 """A compressed picture may take the first, and a second more for as many pixels as the second says: a core decodes JPEG 2000, the slowest,
-at about four times that."""
+at about twice that. The largest instance may take 21 s."""
 
-MAX_LATE_PICTURES = 3
-"""Pictures of one study that may take too long: the others that would be decoded in the same way are then not tried any more."""
+MAX_LATE_SECONDS = 10.0
+"""What may be lost on pictures of one study that take too long: others that need the same decoders are then not tried."""
 
 MAX_DECODER_BYTES = 1024 * MEBIBYTE
 """What the process of the C and C++ decoders may take beyond its interpreter: the largest instance of 16 bits as bytes, as values and as an

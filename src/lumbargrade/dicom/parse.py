@@ -13,6 +13,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Exp
 from pydicom.valuerep import VR
 
 from lumbargrade.dicom import limits
+from lumbargrade.dicom.bounded import bounded
 from lumbargrade.errors import DicomError
 
 SNIFF_BYTES = 140
@@ -42,7 +43,7 @@ def read_header(stream: BinaryIO, tags: list[BaseTag | int]) -> Dataset:
     """
     if _is_deflated(stream):
         return _read_deflated(stream, stop_before_pixels=True)
-    return dcmread(stream, stop_before_pixels=True, force=True, specific_tags=tags)
+    return dcmread(bounded(stream), stop_before_pixels=True, force=True, specific_tags=tags)
 
 
 def read_all(content: bytes) -> Dataset:
@@ -55,9 +56,9 @@ def read_all(content: bytes) -> Dataset:
     stream = BytesIO(content)
     if not may_be_dicom(content[:SNIFF_BYTES]):
         raise DicomError("not DICOM")
-    if _is_deflated(stream):
+    if DeflatedExplicitVRLittleEndian.encode() in content and _is_deflated(stream):  # a search costs less than reading the meta information
         return _read_deflated(stream, stop_before_pixels=False)
-    dataset = dcmread(stream, force=True)
+    dataset = dcmread(bounded(stream), force=True)
     if not len(dataset):  # pydicom answers so where the file ends inside encapsulated pixels
         raise DicomError("the file is cut short; copy it again")
     if "TransferSyntaxUID" not in dataset.file_meta:
@@ -80,19 +81,19 @@ def _starts_with_element(start: bytes) -> bool:
     return False
 
 
-def _read_meta(stream: BinaryIO) -> FileMetaDataset | None:
-    """The file meta information, the stream left behind it; None and the stream rewound where there is no mark."""
+def _read_meta(stream: BinaryIO) -> FileMetaDataset:
+    """The file meta information, also of a file without preamble, the stream left behind it."""
     if not has_mark(stream.read(_PREAMBLE_BYTES + len(_MARK))):
         stream.seek(0)
-        return None
-    elements = read_dataset(stream, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
+    source = bounded(stream)
+    elements = read_dataset(source, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
     return FileMetaDataset(elements)
 
 
 def _is_deflated(stream: BinaryIO) -> bool:
     meta = _read_meta(stream)
     stream.seek(0)
-    return meta is not None and meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+    return bool(meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian)
 
 
 def _read_deflated(stream: BinaryIO, stop_before_pixels: bool) -> Dataset:
@@ -103,7 +104,7 @@ def _read_deflated(stream: BinaryIO, stop_before_pixels: bool) -> Dataset:
         raise DicomError(f"inflates to more than {limits.MAX_INFLATED_BYTES // limits.MEBIBYTE} MiB")
     plain = BytesIO(inflated)
     stop = (lambda tag, vr, length: tag in _PIXELS) if stop_before_pixels else None
-    elements = read_dataset(plain, is_implicit_VR=False, is_little_endian=True, stop_when=stop)
+    elements = read_dataset(bounded(plain), is_implicit_VR=False, is_little_endian=True, stop_when=stop)
     dataset = FileDataset(plain, elements, file_meta=meta, is_implicit_VR=False, is_little_endian=True)
     dataset.set_original_encoding(False, True)
     return dataset

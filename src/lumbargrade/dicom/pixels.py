@@ -66,7 +66,9 @@ def to_brightness(frame: NDArray[Any], dataset: Dataset, slope: float, intercept
     Raises:
         DicomError: values that no scanner measures.
     """
-    picture = np.nan_to_num(frame.astype(np.float32), copy=False, posinf=0.0, neginf=0.0)
+    picture = frame.astype(np.float32)
+    if frame.dtype.kind == "f":
+        picture = np.nan_to_num(picture, copy=False, posinf=0.0, neginf=0.0)
     if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
         picture = np.float32(_sum_of_extremes(frame, dataset)) - picture
     if (slope, intercept) != (1.0, 0.0):

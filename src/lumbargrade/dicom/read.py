@@ -80,7 +80,7 @@ class _StudyParts:
 
     study_instance_uid: str = ""
     pixels: int = 0
-    late: int = 0
+    late_s: float = 0.0
     series: dict[str, _SeriesParts] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     is_child: bool = False
@@ -134,15 +134,15 @@ def _read_file(reference: FileReference, index: int, count: int, store: FileStor
         pixels = pixel_count(dataset)
         if parts.pixels + pixels > limits.MAX_STUDY_PIXELS:
             raise DicomError(f"the study has more than {limits.MAX_STUDY_PIXELS} pixels")
-        if parts.late >= limits.MAX_LATE_PICTURES and is_decoded_apart(dataset.file_meta.TransferSyntaxUID):
-            raise DicomError(f"not decoded, since {parts.late} other pictures took too long")
+        if parts.late_s >= limits.MAX_LATE_SECONDS and is_decoded_apart(dataset.file_meta.TransferSyntaxUID):
+            raise DicomError("not decoded, since others took too long")
         series = _series_of(dataset, reference, parts)
         slices, left_out = _read_slices(dataset)
         child = is_child(dataset)
         study_instance_uid = str(dataset.get("StudyInstanceUID") or "")
         identifiers = {name: str(dataset.get(_IDENTIFIERS[name]) or "").strip() for name in parts.identifiers}
     except DicomError as error:
-        parts.late += isinstance(error, LatePicture)
+        parts.late_s += error.seconds if isinstance(error, LatePicture) else 0.0
         parts.problems.append(Problem("unusable_instance", f"file {index + 1} of {count}: {error}"))
     except Exception as error:  # damaged bytes make pydicom and the decoders raise anything
         parts.problems.append(Problem("unreadable_instance", f"file {index + 1} of {count}: not readable ({type(error).__name__})"))

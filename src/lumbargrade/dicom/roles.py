@@ -11,6 +11,8 @@ from lumbargrade.terms import SeriesRole
 
 MIN_SLICES = 3
 """Fewer slices are a localiser or a key image."""
+MAX_STACKS = 32
+"""More directions are slices round an axis or a header that was made up; each would be looked at as a stack of its own."""
 
 _ORTHOGONAL_DEG = 70.0  # discs tilt up to 45 degrees against each other, the planes of a localiser stand at 90
 _STIR_MS = (80.0, 350.0)  # inversion times that null fat, 1 to 3 T; T1 FLAIR uses 700 ms and more
@@ -103,6 +105,8 @@ def _unfit(clues: SeriesClues, stacks: Sequence[Stack]) -> str:
     word = next((word for word, pattern in _UNUSED if pattern.search(clues.text)), None)
     if clues.modality not in ("", "MR"):
         return "modality is not MR"
+    if len(stacks) > MAX_STACKS:
+        return f"{len(stacks)} orientations in {slices} slices: no stack of parallel ones"
     if _has_orthogonal_stacks(stacks):
         return f"{len(stacks)} orthogonal orientations in {slices} slices: a localiser"
     if clues.is_capture:
