@@ -271,6 +271,13 @@ def test_more_empty_items_than_the_bound_in_a_sequence_of_stated_length_are_refu
     assert "not readable" in refusal(written(tmp_path / "in" / "1.dcm", content))
 
 
+def test_an_image_that_ends_inside_a_sequence_of_its_header_is_named_as_one(good: bytes, tmp_path: Path) -> None:
+    """pydicom raises an OSError here, as a disk does that cannot be read."""
+    body = 144 + struct.unpack_from("<I", good, 140)[0]
+    folder = written(tmp_path / "in" / "1.dcm", good[:body] + struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF))
+    assert refusal(folder).startswith("in: none of 1 DICOM images can be used (file 1 of 1: not readable (OSError))")
+
+
 def test_a_deflated_file_without_preamble_is_inflated_within_the_bound(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
