@@ -179,6 +179,11 @@ class Plane:
         return Plane(*(pose.matrix @ vector for vector in (self.origin, self.across, self.down)))
 
     @property
+    def normal(self) -> np.ndarray:
+        normal = np.cross(self.across, self.down)
+        return normal / np.linalg.norm(normal)
+
+    @property
     def elements(self) -> Dataset:
         between_columns, between_rows = np.linalg.norm(self.across), np.linalg.norm(self.down)
         header = Dataset()
@@ -605,11 +610,26 @@ class Outcome:
     complaints: list[str] = field(default_factory=list)
 
 
-def compare(said: Documents, wanted: Mapping[Finding, Answer], pose: Pose, planes: Mapping[Place, Plane]) -> Outcome:
-    """Hold what the documents say of each finding against what is said of the straight patient."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """What is said of each finding of the study as it is, and where its slices lie."""
+
+    answers: Mapping[Finding, Answer]
+    planes: Mapping[Place, Plane]
+
+
+def on_the_wrong_side(answers: Mapping[Finding, Answer]) -> list[str]:
+    """Findings read to the right of their right counterparts: of the study as it is, that its left is the patient's at all."""
+    points = {finding: answer.point_lps_mm for finding, answer in answers.items() if answer.point_lps_mm is not None}
+    lefts = [finding for finding in points if finding.laterality is Laterality.LEFT and finding.mirrored in points]
+    return [f"{left} lies on the right of its counterpart" for left in lefts if points[left][0] <= points[left.mirrored][0]]
+
+
+def compare(said: Documents, expected: Expected, pose: Pose, planes: Mapping[Place, Plane]) -> Outcome:
+    """Hold what the documents say of each finding, and the slices that they name, against what is said of the study as it is."""
     outcome = Outcome()
     for finding in FINDINGS:
-        site, answer = pose.site_of(finding), wanted[finding]
+        site, answer = pose.site_of(finding), expected.answers[finding]
         if answer.probabilities is None:
             outcome.complaints += [f"{name}: {site} is graded" for name, is_graded in _graded(said, site) if is_graded]
             continue
@@ -618,7 +638,8 @@ def compare(said: Documents, wanted: Mapping[Finding, Answer], pose: Pose, plane
         if said.submission:
             _compare_probabilities("submission.csv", site, said.submission[site], answer.probabilities, outcome)
         outcome.complaints += _wrong_on_page(site, said.page[site], said.result[site])
-        outcome.complaints += _wrong_place(site, said.result[site], planes)
+        moved = expected.planes[answer.place].moved(pose)
+        outcome.complaints += _wrong_slice(site, said.result[site], planes, moved)
     return outcome
 
 
@@ -658,18 +679,20 @@ def _wrong_on_page(site: Finding, cell: Cell, result: Answer) -> Iterator[str]:
         yield f"report.html: {site} leads to {cell.titles}"
 
 
-def _wrong_place(site: Finding, found: Answer, planes: Mapping[Place, Plane]) -> Iterator[str]:
-    """The pixel that the evidence names must lie, in the file that it names, at the evidence's point as seen along the normal."""
+def _wrong_slice(site: Finding, found: Answer, planes: Mapping[Place, Plane], wanted: Plane) -> Iterator[str]:
+    """The slice that the evidence names must be the same one of the patient, and the pixel lie, in the file, at the evidence's point."""
     if found.place is None:
         return
     plane = planes.get(found.place)
     if plane is None:
         yield f"result.json: {site} was read from a slice that is not there"
         return
-    normal = np.cross(plane.across, plane.down)
-    normal /= np.linalg.norm(normal)
-    offset = plane.at(*found.pixel) - found.point_lps_mm
-    beside = float(np.linalg.norm(offset - offset @ normal * normal))
+    pixel = plane.at(*found.pixel)
+    apart = abs(float(wanted.normal @ (pixel - wanted.origin)))
+    if apart > FARTHEST_MM:
+        yield f"result.json: {site} was read from a slice {apart:.2f} mm away"
+    offset = pixel - found.point_lps_mm
+    beside = float(np.linalg.norm(offset - offset @ plane.normal * plane.normal))
     if beside > FARTHEST_MM:
         yield f"result.json: the pixel of {site} lies {beside:.2f} mm beside its point"
 
@@ -704,14 +727,9 @@ class Examination:
         self._known: dict[str, Documents] = {}
         with TemporaryDirectory(dir=folder) as place:
             written = write(pictures, Combination(), Path(place))
-            self.planes = written.planes
             self.base = read_study(find_study(written.path))
             self.said = self._documents(written.path, self.base)
-
-    @property
-    def wanted(self) -> Mapping[Finding, Answer]:
-        """What is said of each finding of the study as it is."""
-        return self.said.result
+            self.expected = Expected(self.said.result, written.planes)
 
     @property
     def different_studies(self) -> int:
@@ -727,7 +745,7 @@ class Examination:
                 said = self._documents(written.path, study)
             except LumbarGradeError as error:
                 return Outcome(complaints=[str(error)])
-        outcome = compare(said, self.wanted, combination.pose, written.planes)
+        outcome = compare(said, self.expected, combination.pose, written.planes)
         outcome.complaints[:0] = misread(study, self.base, combination.pose)
         return outcome
 
@@ -748,6 +766,9 @@ def main() -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     examination = Examination(read_pictures(options.study_dir), Pipeline.load(), options.output)
     combinations = COMBINATIONS[:: options.every]
+    wrong = on_the_wrong_side(examination.expected.answers)
+    for complaint in wrong:
+        print(f"as it is: {complaint}")  # noqa: T201
     outcomes = []
     with (options.output / "combinations.csv").open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -759,13 +780,13 @@ def main() -> int:
             if outcome.complaints:
                 tqdm.write(f"{combination}: {_shortened(outcome.complaints)}")
     failing = sum(bool(outcome.complaints) for outcome in outcomes)
-    graded = sum(answer.probabilities is not None for answer in examination.wanted.values())
+    graded = sum(answer.probabilities is not None for answer in examination.expected.answers.values())
     largest = max(outcome.probability for outcome in outcomes), max(outcome.evidence_mm for outcome in outcomes)
     print(  # noqa: T201
         f"{len(combinations)} combinations, read as {examination.different_studies} different studies, {graded} findings graded; "
         f"{failing} fail; largest differences {largest[0]:.1e} of a probability, {largest[1]:.3f} mm of an evidence point"
     )
-    return 1 if failing else 0
+    return 1 if failing or wrong else 0
 
 
 def _row(combination: Combination, outcome: Outcome) -> list[object]:

@@ -32,11 +32,14 @@ from lumbargrade.competition import write_series_roles
 from lumbargrade.dicom import HeaderProfile, find_study, read_study, write_series
 from lumbargrade.phantom.patient import Patient
 from lumbargrade.pipeline import Pipeline
-from lumbargrade.terms import FINDINGS, Condition, SeriesRole
+from lumbargrade.terms import FINDINGS, Condition, Finding, Laterality, SeriesRole
 
 CROP = np.s_[101:124, 93:110]
 TILT = Pose("tilted", left_is_left.turned(0, 20.0))
 SIDED = [condition for condition in Condition if condition.is_paired]
+LEFT = [finding for finding in FINDINGS if finding.laterality is Laterality.LEFT]
+OWN_SIDE_MM = 8.5
+"""Less than half the distance between the subarticular zones of a level."""
 _CONTAINERS, _NUMBERS = list(Container), list(Numbers)
 GRADED = [
     *(
@@ -97,12 +100,32 @@ def _cut(picture: Picture) -> Picture:
 
 
 def test_the_patient_is_lopsided_enough_to_tell_left_from_right(examination: Examination) -> None:
+    answers = examination.expected.answers
     for condition in SIDED:
-        sides = [
-            (examination.wanted[finding], examination.wanted[finding.mirrored]) for finding in FINDINGS if finding.condition is condition
-        ]
-        assert all(np.abs(one.probabilities - other.probabilities).max() > 0.01 for one, other in sides)
-        assert any(one.severity != other.severity for one, other in sides)
+        sides = [(answers[finding], answers[finding.mirrored]) for finding in LEFT if finding.condition is condition]
+        assert all(np.abs(left.probabilities - right.probabilities).max() > 0.01 for left, right in sides)
+        assert any(left.severity != right.severity for left, right in sides)
+
+
+def test_left_findings_lie_on_the_patients_left(examination: Examination, patient: Patient) -> None:
+    """The other laws compare the study with itself; this one and the next hold it against the truth."""
+    answers = examination.expected.answers
+    assert left_is_left.on_the_wrong_side(answers) == []
+    for finding in (*LEFT, *(finding.mirrored for finding in LEFT)):
+        assert np.linalg.norm(answers[finding].point_lps_mm - patient.landmarks[finding].point_lps_mm) < OWN_SIDE_MM
+    exchanged = {finding: answers[finding.mirrored] for finding in FINDINGS}
+    assert len(left_is_left.on_the_wrong_side(exchanged)) == len(LEFT)
+
+
+def test_the_side_that_is_truly_worse_is_graded_worse(examination: Examination, patient: Patient) -> None:
+    def severity(finding: Finding) -> float:
+        return float(examination.expected.answers[finding].probabilities @ [0, 1, 2])
+
+    truth = {each.finding: each.severity for each in patient.truth}
+    unequal = [finding for finding in LEFT if truth[finding] != truth[finding.mirrored]]
+    assert {finding.condition for finding in unequal} == set(SIDED)
+    for finding in unequal:
+        assert (severity(finding) > severity(finding.mirrored)) == (truth[finding] > truth[finding.mirrored]), finding
 
 
 @pytest.mark.parametrize("container", Container, ids=lambda container: container.value)
@@ -134,7 +157,7 @@ def test_left_foramen_is_the_right_one_after_a_mirror_in_every_file_of_the_grade
     assert main(["grade", *(str(written.path) for written in handful), "--output", str(tmp_path), "--quiet"]) == 0
     for name, written in zip(("study", "study-2", "study-3"), handful, strict=True):
         said = left_is_left.read_documents(tmp_path / name)
-        assert left_is_left.compare(said, examination.wanted, MIRRORED, written.planes).complaints == [], name
+        assert left_is_left.compare(said, examination.expected, MIRRORED, written.planes).complaints == [], name
 
 
 def test_left_foramen_is_the_right_one_after_a_mirror_in_the_submission(
@@ -157,7 +180,7 @@ def test_left_foramen_is_the_right_one_after_a_mirror_in_the_submission(
         said = left_is_left.said_in_submission(output.read_text(), study_id)
         found, wanted = (
             [said[finding.mirrored] for finding in FINDINGS],
-            [examination.wanted[finding].probabilities for finding in FINDINGS],
+            [examination.expected.answers[finding].probabilities for finding in FINDINGS],
         )
         np.testing.assert_allclose(found, wanted, atol=left_is_left.MOST_DIFFERENCE)
 
@@ -170,10 +193,11 @@ def handful(pictures: list[Picture], tmp_path: Path) -> list[Written]:
 @pytest.mark.parametrize("document", ["result", "table", "page", "submission"])
 def test_sides_exchanged_in_one_document_alone_are_complained_of(document: str, examination: Examination) -> None:
     said = examination.said
-    assert left_is_left.compare(said, examination.wanted, STRAIGHT, examination.planes).complaints == []
+    expected = examination.expected
+    assert left_is_left.compare(said, expected, STRAIGHT, expected.planes).complaints == []
     exchanged = {finding: getattr(said, document)[finding.mirrored] for finding in FINDINGS}
-    outcome = left_is_left.compare(replace(said, **{document: exchanged}), examination.wanted, STRAIGHT, examination.planes)
-    assert len(outcome.complaints) >= sum(finding.condition.is_paired for finding in FINDINGS)
+    outcome = left_is_left.compare(replace(said, **{document: exchanged}), expected, STRAIGHT, expected.planes)
+    assert len(outcome.complaints) >= 2 * len(LEFT)
 
 
 def test_a_study_stored_otherwise_than_its_header_says_is_complained_of(small: list[Picture], tmp_path: Path) -> None:
