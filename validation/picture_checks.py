@@ -73,10 +73,11 @@ def judged(study: Study, pipeline: Pipeline) -> Iterator[Row]:
     for series in study.with_role(SeriesRole.AXIAL_T2):
         uid = series.series_instance_uid
         canals = [each.canal_lps_mm + located.moved_mm.get(uid, np.zeros(3)) for each in located.locations]
-        ratio = doubts.fluid_over_surroundings(series, canals)
+        squares = doubts.axial_squares(series, canals)
+        ratio = doubts.fluid_over_surroundings(squares)
         if ratio is not None:
             yield series.role.value, "another_contrast", ("another_contrast", uid) in warned, ratio
-            yield series.role.value, "unsteady_pictures", ("unsteady_pictures", uid) in warned, doubts.axial_unsteadiness(series, canals)
+            yield series.role.value, "unsteady_pictures", ("unsteady_pictures", uid) in warned, doubts.axial_unsteadiness(squares)
 
 
 def _uids(study: Study) -> list[str]:

@@ -21,6 +21,8 @@ from lumbargrade.study import LevelLocation, Problem, Series, Study
 from lumbargrade.terms import SeriesRole
 
 Mask = NDArray[np.bool_]
+Square = tuple[Image, Mask]
+"""Brightness, and where there is a picture."""
 
 FEWEST_LEVELS = 3
 CANAL_MM, MARROW_MM = 4.5, 6.0
@@ -71,11 +73,11 @@ def fluid_over_marrow(stack: PreparedStack, locations: Sequence[LevelLocation]) 
     return float(np.median(ratios)) if ratios else None
 
 
-def fluid_over_surroundings(series: Series, canals_lps_mm: Sequence[FloatArray]) -> float | None:
+def fluid_over_surroundings(squares: Sequence[Square]) -> float | None:
     """How much brighter the canal is than the picture around it on axial slices, at the level where it is most; None without a slice."""
     ratios = [
         float(np.percentile(_middle(square, CANAL_MM), FLUID_PERCENTILE) / np.median(square[inside]))
-        for square, inside in _axial_squares(series, canals_lps_mm)
+        for square, inside in squares
         if np.median(square[inside]) > 0
     ]
     return max(ratios, default=None)
@@ -122,9 +124,8 @@ def sagittal_unsteadiness(stack: PreparedStack, locations: Sequence[LevelLocatio
     return unsteadiness(pictures, pictures > 0)
 
 
-def axial_unsteadiness(series: Series, canals_lps_mm: Sequence[FloatArray]) -> float:
+def axial_unsteadiness(squares: Sequence[Square]) -> float:
     """``unsteadiness`` of the slices nearest to the levels, around the canal."""
-    squares = _axial_squares(series, canals_lps_mm)
     if not squares:
         return 0.0
     pictures, inside = (np.stack(parts) for parts in zip(*squares, strict=True))
@@ -145,11 +146,11 @@ def _about_sagittal(view: StackView, locations: Sequence[LevelLocation]) -> list
 
 
 def _about_axial(series: Series, canals_lps_mm: Sequence[FloatArray]) -> list[Problem]:
-    name, ratio = f"Axial series {series.series_instance_uid}", fluid_over_surroundings(series, canals_lps_mm)
-    problems = []
+    name, squares = f"Axial series {series.series_instance_uid}", axial_squares(series, canals_lps_mm)
+    ratio, problems = fluid_over_surroundings(squares), []
     if ratio is not None and ratio < LEAST_ON_AXIAL_T2:
         problems.append(_another_contrast(name, "T2", "at no level brighter than what is around it, as other contrasts show it"))
-    return [*problems, *_unsteady(name, axial_unsteadiness(series, canals_lps_mm))]
+    return [*problems, *_unsteady(name, axial_unsteadiness(squares))]
 
 
 def _another_contrast(series: str, taken_for: str, canal: str) -> Problem:
@@ -189,7 +190,7 @@ def _around_spine(stack: PreparedStack, locations: Sequence[LevelLocation]) -> M
     return np.asarray(near & (rows > canals[:, 1].min() - reach) & (rows < canals[:, 1].max() + reach))
 
 
-def _axial_squares(series: Series, canals_lps_mm: Sequence[FloatArray]) -> list[tuple[Image, Mask]]:
+def axial_squares(series: Series, canals_lps_mm: Sequence[FloatArray]) -> list[Square]:
     """Around the canal of each level on the slice nearest to it, if one is near; on a grid of 1.5 mm, and where there is a picture."""
     squares = []
     for canal in canals_lps_mm:
